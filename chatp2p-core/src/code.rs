@@ -1,0 +1,112 @@
+//! The one table of everything that can go wrong for a caller: a stable code for programs, and for people the next
+//! thing to do.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $next:expr;)*) => {
+        /// The stable name of a refusal. Programs compare codes; texts may change.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The code as it is written in answers and events.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// What a person can do about it, where there is something.
+            pub const fn next(self) -> Option<&'static str> {
+                match self { $(Self::$variant => $next,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The name or address is not of the form that it needs.
+    InvalidInput = "invalid_input", None;
+    /// The name belongs to somebody else.
+    NameTaken = "name_taken", Some("Choose another name, or wait until its present holder leaves.");
+    /// The name looks too much like another one.
+    NameConfusable = "name_confusable", Some("Choose a name that nobody could take for an existing one.");
+    /// A key owns the name, and the request does not prove it.
+    ProofRequired = "proof_required", Some("Register with the signed record of the name's own key.");
+    /// The proof is wrong, or was used before.
+    ProofInvalid = "proof_invalid", Some("Register again.");
+    /// The record is older than the one that is known.
+    RecordStale = "record_stale", Some("Sign a record with a higher sequence number and register again.");
+    /// Nobody of that name is known.
+    UnknownPeer = "unknown_peer", Some("Check the spelling, and that the other peer is running and uses the same tracker.");
+    /// The claim names another tracker, or this one before it lost its data.
+    WrongTracker = "wrong_tracker", Some("Ask for the tracker's id (GET /health), sign anew and register again.");
+    /// The tracker cannot be reached.
+    TrackerUnreachable = "tracker_unreachable", Some("Check that the tracker runs at this address, then try again.");
+    /// The tracker answered something that no tracker answers.
+    TrackerProtocol = "tracker_protocol", Some("Check that the address is that of a chatp2p tracker.");
+    /// The tracker is at its bound.
+    TrackerFull = "tracker_full", Some("Try again later, or use another tracker.");
+    /// The node does not run.
+    NotRunning = "not_running", Some("Start it with POST /start.");
+    /// The node runs already.
+    AlreadyRunning = "already_running", Some("GET /status tells what runs; POST /stop stops it.");
+    /// Another process uses this profile.
+    ProfileInUse = "profile_in_use", Some("Stop the other process that uses this profile, or choose another data directory.");
+    /// Others may read or change the profile's files.
+    ProfileUnsafe = "profile_unsafe", Some("Make the profile's folder accessible to its owner alone (chmod 700).");
+    /// The port is taken.
+    PortInUse = "port_in_use", Some("Choose another port.");
+    /// The address cannot be listened at.
+    CannotListen = "cannot_listen", Some("Check the address: it must belong to this machine.");
+    /// No transport dials such an endpoint.
+    UnsupportedEndpoint = "unsupported_endpoint", None;
+    /// One cannot talk to oneself.
+    Oneself = "oneself", Some("Choose another peer.");
+    /// The peer did not answer at any of its addresses.
+    Unreachable = "unreachable", Some("Check that the other peer runs and that a firewall does not block its port.");
+    /// The other end proved another key than the one that is known for this name.
+    KeyChanged = "key_changed", Some("If your friend reinstalled, DELETE /contacts/{name}/key and connect again; if not, somebody pretends to be them.");
+    /// The other end could not be shown to own the name it goes by.
+    NameUnproved = "name_unproved", Some("The other peer must be registered at the tracker you both use.");
+    /// The other end refused the link.
+    Refused = "refused", None;
+    /// This node was never connected to that peer.
+    NotConnected = "not_connected", Some("POST /connect first.");
+    /// The text is too long.
+    TextTooLarge = "text_too_large", Some("Send at most 1 MiB of text at once.");
+    /// Too much waits for a contact who is away.
+    OutboxFull = "outbox_full", Some("Wait until the contact is back and has received what is queued.");
+    /// The node knows as many peers as it can.
+    ContactsFull = "contacts_full", None;
+    /// No message has this id.
+    UnknownMessage = "unknown_message", None;
+    /// The disk or database refused.
+    StorageFailed = "storage_failed", Some("Check the disk's free space and the log.");
+    /// Too many requests at once.
+    Busy = "busy", Some("Try again in a moment.");
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_refusals_share_a_code() {
+        let texts: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+    }
+}

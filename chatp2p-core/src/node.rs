@@ -1,0 +1,232 @@
+//! A running peer. [`PeerNode`] is what one can do with it; [`Node`] is the one this library runs: running = existing,
+//! and dropping it ends everything that it started.
+
+mod events;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::clock::Wall;
+use crate::code::Code;
+use crate::identity::{IdentityError, PeerId, Username};
+use crate::message::{Delivery, EntryId, Message};
+use crate::record::Endpoint;
+use crate::storage::StorageError;
+use crate::tracker::{Registration, TrackerError};
+use crate::transport::{Link, TransportError};
+
+pub use events::{EVENT_BACKLOG, Event, Events};
+
+/// The most messages on one page of the history.
+pub const MAX_HISTORY: usize = 1_000;
+
+/// A running peer, from the outside.
+///
+/// Every method may be called from many tasks at once. What `send` and `broadcast` have answered with success survives a power cut.
+/// Dropping a future gives up the answer, not the deed.
+#[async_trait]
+pub trait PeerNode: Debug + Send + Sync {
+    /// Who this node is.
+    fn peer_id(&self) -> PeerId;
+
+    /// The name it goes by.
+    fn username(&self) -> &Username;
+
+    /// How it is.
+    async fn status(&self) -> Result<NodeStatus, NodeError>;
+
+    /// Who is listed at the tracker, without oneself; when the tracker is silent, who was listed last.
+    async fn available(&self) -> Result<Vec<Registration>, NodeError>;
+
+    /// The contacts with a live link, by name.
+    async fn connected(&self) -> Result<Vec<Username>, NodeError>;
+
+    /// Opens a link to a peer and pins its key, or confirms the link there is. Takes at most ten seconds.
+    ///
+    /// # Errors
+    /// [`NodeError::Oneself`], [`UnknownPeer`](NodeError::UnknownPeer), [`Unreachable`](NodeError::Unreachable), [`KeyChanged`](NodeError::KeyChanged),
+    /// [`Refused`](NodeError::Refused), [`Tracker`](NodeError::Tracker).
+    async fn connect(&self, name: &Username) -> Result<(), NodeError>;
+
+    /// Closes the link to a peer in good order. Neither side dials again until somebody connects or sends.
+    ///
+    /// # Errors
+    /// [`NodeError::NotConnected`] when there is no link.
+    async fn disconnect(&self, name: &Username) -> Result<(), NodeError>;
+
+    /// Sends text to a contact: now if there is a link, else as soon as there is one.
+    ///
+    /// # Errors
+    /// [`NodeError::NotConnected`] for somebody this node was never connected to, [`TextTooLarge`](NodeError::TextTooLarge),
+    /// [`OutboxFull`](NodeError::OutboxFull), [`Storage`](NodeError::Storage).
+    async fn send(&self, to: &Username, text: String) -> Result<Receipt, NodeError>;
+
+    /// Sends text to every contact with a live link: to all of them or, on error, to none.
+    ///
+    /// # Errors
+    /// [`NodeError::NotConnected`] when there is nobody; the rest as for [`send`](Self::send).
+    async fn broadcast(&self, text: String) -> Result<BTreeMap<Username, Receipt>, NodeError>;
+
+    /// The newest messages, oldest of them first.
+    ///
+    /// # Errors
+    /// [`NodeError::Storage`] with [`StorageError::UnknownMessage`] when `before` names none.
+    async fn history(&self, page: HistoryPage) -> Result<Vec<Message>, NodeError>;
+
+    /// Forgets the key that is pinned for a name. What is still queued for it has failed; the history stays.
+    ///
+    /// # Errors
+    /// [`NodeError::UnknownPeer`] when no key is pinned for that name.
+    async fn forget_key(&self, name: &Username) -> Result<(), NodeError>;
+
+    /// Listens to what happens from now on.
+    fn subscribe(&self) -> Events;
+
+    /// Takes a link that somebody else accepted for this node. It is secured and judged like any other, behind the answer.
+    ///
+    /// # Errors
+    /// [`NodeError::Busy`] when as many links as there can be wait for that already.
+    async fn accept(&self, link: Link) -> Result<(), NodeError>;
+
+    /// Says goodbye to everybody, leaves the tracker, and ends. All later calls answer [`NodeError::Stopped`].
+    async fn stop(&self) -> Result<(), NodeError>;
+}
+
+/// Which part of the history to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// Only the conversation with this name, whichever keys it has had here.
+    pub peer: Option<Username>,
+    /// Only what was committed before this message.
+    pub before: Option<EntryId>,
+    /// At most this many; 1–[`MAX_HISTORY`].
+    pub limit: usize,
+}
+
+/// How a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// The name it goes by.
+    pub username: Username,
+    /// Its key.
+    pub peer_id: PeerId,
+    /// Where it says that it can be dialled.
+    pub endpoints: Vec<Endpoint>,
+    /// How it stands with its tracker.
+    pub tracker: TrackerStatus,
+}
+
+/// How a node stands with its tracker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrackerStatus {
+    /// When the tracker last confirmed the registration.
+    pub confirmed: Option<Wall>,
+    /// What went wrong since, if anything.
+    pub trouble: Option<Code>,
+}
+
+/// The answer to a message that is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// The message's id.
+    pub id: EntryId,
+    /// [`Delivery::Sent`] when there was a live link, else [`Delivery::Queued`].
+    pub delivery: Delivery,
+}
+
+/// Why a node did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// One cannot connect to oneself.
+    #[error("{name} is this node itself")]
+    Oneself {
+        /// One's own name.
+        name: Username,
+    },
+    /// Neither the tracker nor this node knows the name.
+    #[error("nobody called {name} is known")]
+    UnknownPeer {
+        /// The name.
+        name: Username,
+    },
+    /// The peer did not answer at any of its endpoints within ten seconds.
+    #[error("{name} cannot be reached: {reason}")]
+    Unreachable {
+        /// The name.
+        name: Username,
+        /// What happened.
+        reason: String,
+    },
+    /// Another key than the pinned one goes by this name.
+    #[error("{name} has another key than before")]
+    KeyChanged {
+        /// The name.
+        name: Username,
+    },
+    /// The peer refused the link.
+    #[error("{name} refused the connection: {code}")]
+    Refused {
+        /// The name.
+        name: Username,
+        /// Its reason.
+        code: String,
+    },
+    /// No link, and for sending: there never was one.
+    #[error("not connected to {name}")]
+    NotConnected {
+        /// The name, or "anybody".
+        name: String,
+    },
+    /// The text has more than [`MAX_TEXT_BYTES`](crate::message::MAX_TEXT_BYTES).
+    #[error("the text has more than 1 MiB")]
+    TextTooLarge,
+    /// Too much waits for this contact already.
+    #[error("too much is queued for {name} already")]
+    OutboxFull {
+        /// The name.
+        name: Username,
+    },
+    /// The tracker did not do its part.
+    #[error(transparent)]
+    Tracker(#[from] TrackerError),
+    /// The storage did not do its part. Nothing was sent.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A listener could not be opened.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// No key could be made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// More is asked at once than the node takes on.
+    #[error("the node is busy")]
+    Busy,
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Stopped,
+}
+
+impl NodeError {
+    /// The stable code for it.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Oneself { .. } => Code::Oneself,
+            Self::UnknownPeer { .. } => Code::UnknownPeer,
+            Self::Unreachable { .. } => Code::Unreachable,
+            Self::KeyChanged { .. } => Code::KeyChanged,
+            Self::Refused { .. } => Code::Refused,
+            Self::NotConnected { .. } => Code::NotConnected,
+            Self::TextTooLarge => Code::TextTooLarge,
+            Self::OutboxFull { .. } => Code::OutboxFull,
+            Self::Tracker(error) => error.code(),
+            Self::Storage(error) => error.code(),
+            Self::Transport(error) => error.code(),
+            Self::Identity(_) => Code::StorageFailed,
+            Self::Busy => Code::Busy,
+            Self::Stopped => Code::NotRunning,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The rules of the conversation, without clock, network or disk.

@@ -1,0 +1,211 @@
+//! Where a peer says it can be reached: an [`Endpoint`] is one address, a [`SignedRecord`] is the list that the peer
+//! itself signed, so that whoever passes it on cannot change it.
+
+mod endpoint;
+
+use minicbor::{Decode, Encode};
+
+pub use endpoint::{Endpoint, EndpointError, Host, MAX_ENDPOINT_BYTES, P2P_PATH};
+
+use crate::identity::{Domain, Identity, PeerId, Username};
+
+/// The most endpoints in a record: a home address, a public one, one per IP version; more would make a record a weapon
+/// that points many dials at a victim.
+pub const MAX_ENDPOINTS: usize = 4;
+
+/// The largest encoded record in bytes: every field at its bound, and room for fields to come.
+pub const MAX_RECORD_BYTES: usize = 4096;
+
+/// What a peer says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct PeerRecord {
+    /// The name it goes by.
+    #[n(0)]
+    pub username: Username,
+    /// Its key, which signs the record.
+    #[n(1)]
+    pub peer_id: PeerId,
+    /// Where it can be dialled, best first; at most [`MAX_ENDPOINTS`], none with port 0.
+    #[n(2)]
+    pub endpoints: Vec<Endpoint>,
+    /// Rises with every record of this peer; the higher one counts. Not a time.
+    #[n(3)]
+    pub seq: u64,
+}
+
+/// A [`PeerRecord`] with its owner's signature, verified once, when it was made.
+///
+/// Keeps the signed bytes as they came: fields that this version does not know stay covered when it is passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedRecord {
+    record: PeerRecord,
+    envelope: Envelope,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+struct Envelope {
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    payload: Vec<u8>,
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    signature: [u8; 64],
+}
+
+impl SignedRecord {
+    /// Signs what this identity says about itself.
+    ///
+    /// # Errors
+    /// [`RecordError`] when the record is not within its bounds or names another key.
+    pub fn sign(identity: &Identity, record: PeerRecord) -> Result<Self, RecordError> {
+        if record.peer_id != identity.peer_id() {
+            return Err(RecordError::Signature);
+        }
+        record.check()?;
+        let payload = minicbor::to_vec(&record).map_err(|_| RecordError::Malformed)?;
+        let signature = identity.sign(Domain::Record, &payload);
+        Ok(Self { record, envelope: Envelope { payload, signature } })
+    }
+
+    /// Reads and verifies a record that somebody passed on.
+    ///
+    /// # Errors
+    /// [`RecordError`] for anything but a well-formed record within its bounds that carries its own peer's signature.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        if bytes.len() > MAX_RECORD_BYTES {
+            return Err(RecordError::TooLarge);
+        }
+        let envelope: Envelope = decode_whole(bytes)?;
+        let record: PeerRecord = decode_whole(&envelope.payload)?;
+        record.check()?;
+        if !record.peer_id.verifies(Domain::Record, &envelope.payload, &envelope.signature) {
+            return Err(RecordError::Signature);
+        }
+        Ok(Self { record, envelope })
+    }
+
+    /// The bytes to pass on.
+    pub fn encode(&self) -> Vec<u8> {
+        // Writing to a Vec cannot fail.
+        minicbor::to_vec(&self.envelope).unwrap_or_default()
+    }
+
+    /// What the peer says.
+    pub const fn record(&self) -> &PeerRecord {
+        &self.record
+    }
+}
+
+impl PeerRecord {
+    fn check(&self) -> Result<(), RecordError> {
+        if self.endpoints.len() > MAX_ENDPOINTS {
+            return Err(RecordError::TooLarge);
+        }
+        if self.endpoints.iter().any(|endpoint| endpoint.port() == Some(0)) {
+            return Err(RecordError::Malformed);
+        }
+        Ok(())
+    }
+}
+
+fn decode_whole<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, RecordError> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let value = decoder.decode().map_err(|_| RecordError::Malformed)?;
+    if decoder.position() == bytes.len() { Ok(value) } else { Err(RecordError::Malformed) }
+}
+
+impl<C> Encode<C> for SignedRecord {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        self.envelope.encode(e, ctx)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for SignedRecord {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let start = d.position();
+        d.skip()?;
+        let bytes = d.input().get(start..d.position()).unwrap_or_default();
+        Self::decode(bytes).map_err(minicbor::decode::Error::custom)
+    }
+}
+
+/// Why bytes are not a record to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Not the CBOR of a record, or a field outside its rules.
+    #[error("not a well-formed record")]
+    Malformed,
+    /// More than [`MAX_RECORD_BYTES`] bytes or [`MAX_ENDPOINTS`] endpoints.
+    #[error("a record has at most {MAX_RECORD_BYTES} bytes and {MAX_ENDPOINTS} endpoints")]
+    TooLarge,
+    /// Not signed by the key that it names.
+    #[error("the record is not signed by the key it names")]
+    Signature,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alice() -> Identity {
+        Identity::from_seed(&[1; 32])
+    }
+
+    fn record() -> PeerRecord {
+        PeerRecord {
+            username: "alice".parse().unwrap(),
+            peer_id: alice().peer_id(),
+            endpoints: vec!["ws://127.0.0.1:5001".parse().unwrap()],
+            seq: 3,
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_signed() {
+        let signed = SignedRecord::sign(&alice(), record()).unwrap();
+        assert_eq!(SignedRecord::decode(&signed.encode()), Ok(signed));
+    }
+
+    #[test]
+    fn nobody_signs_for_somebody_else() {
+        let eve = Identity::from_seed(&[3; 32]);
+        assert_eq!(SignedRecord::sign(&eve, record()), Err(RecordError::Signature));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let bytes = SignedRecord::sign(&alice(), record()).unwrap().encode();
+        for bit in 0..bytes.len() * 8 {
+            let mut forged = bytes.clone();
+            forged[bit / 8] ^= 1 << (bit % 8);
+            assert!(SignedRecord::decode(&forged).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn truncated_trailing_and_oversized_bytes_are_refused() {
+        let bytes = SignedRecord::sign(&alice(), record()).unwrap().encode();
+        for end in 0..bytes.len() {
+            assert!(SignedRecord::decode(&bytes[..end]).is_err(), "{end} bytes");
+        }
+        assert!(SignedRecord::decode(&[&bytes[..], &[0]].concat()).is_err());
+        assert_eq!(SignedRecord::decode(&vec![0; MAX_RECORD_BYTES + 1]), Err(RecordError::TooLarge));
+    }
+
+    #[test]
+    fn endpoints_are_bounded_and_dialable() {
+        let mut many = record();
+        many.endpoints = vec!["ws://127.0.0.1:5001".parse().unwrap(); MAX_ENDPOINTS + 1];
+        assert_eq!(SignedRecord::sign(&alice(), many), Err(RecordError::TooLarge));
+        let mut nowhere = record();
+        nowhere.endpoints = vec!["ws://127.0.0.1:0".parse().unwrap()];
+        assert_eq!(SignedRecord::sign(&alice(), nowhere), Err(RecordError::Malformed));
+    }
+}

@@ -1,0 +1,300 @@
+//! Where things are kept. A port for each of the two programs: [`ProfileStore`] for a peer, [`RegistryStore`] for a
+//! tracker; each with an implementation in memory and one in SQL.
+
+mod memory;
+#[cfg(feature = "sqlite")]
+mod profile;
+#[cfg(feature = "sql")]
+mod sql;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
+
+use async_trait::async_trait;
+
+use crate::code::Code;
+use crate::identity::{PeerId, Username};
+use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
+use crate::record::SignedRecord;
+use crate::tracker::Registration;
+
+// pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
+#[cfg(feature = "sqlite")]
+// pub use profile::{Profile, ProfileError};
+#[cfg(feature = "sql")]
+// pub use sql::{SqlProfile, SqlRegistry};
+
+/// A peer's memory: its contacts, the logs it writes and reads, and the messages in them.
+///
+/// **To implementers.** A node calls [`load`](Self::load) once and then only one [`commit`](Self::commit) at a time; the reading
+/// methods may run beside it and see either all of a commit or none. `commit` applies its changes in order, all or nothing, and
+/// returns when they would survive a power cut. Dropping its future leaves either all or nothing. A store may be used by
+/// one node only; sharing the handle (`Arc`) is no copy.
+#[async_trait]
+pub trait ProfileStore: Debug + Send + Sync {
+    /// All that the node holds in memory: everything but the entries.
+    async fn load(&self) -> Result<Snapshot, StorageError>;
+
+    /// Makes the changes durable, all or none.
+    async fn commit(&self, changes: Vec<Change>) -> Result<Committed, StorageError>;
+
+    /// The oldest entries to `peer` that have no place in the log yet, in the order in which they were queued, until
+    /// `limit` is met.
+    async fn queued(&self, peer: PeerId, limit: LoadLimit) -> Result<Vec<Entry>, StorageError>;
+
+    /// The entries to `peer` at these places of my own log, ascending, until `limit` is met. Numbers that are
+    /// missing were deleted.
+    async fn logged(
+        &self,
+        peer: PeerId,
+        epoch: Epoch,
+        range: RangeInclusive<u64>,
+        limit: LoadLimit,
+    ) -> Result<Vec<LoggedEntry>, StorageError>;
+
+    /// A page of what people see: the newest `limit` messages before `before`, oldest first.
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownMessage`] when `before` names no message.
+    async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError>;
+}
+
+/// A tracker's memory: who registered which name.
+///
+/// **To implementers.** One tracker calls [`load`](Self::load) once and then one [`commit`](Self::commit) at a time; all or
+/// nothing, durable when it returns, one registration a name.
+#[async_trait]
+pub trait RegistryStore: Debug + Send + Sync {
+    /// All registrations, and the tracker's own random id (made and kept at the first call).
+    async fn load(&self) -> Result<RegistrySnapshot, StorageError>;
+
+    /// Puts every registration in the place of the one with the same name.
+    async fn commit(&self, registrations: Vec<Registration>) -> Result<(), StorageError>;
+}
+
+/// How much one reading may bring. At least one entry is always brought, so that a single large one cannot stop
+/// everything behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadLimit {
+    /// The most entries.
+    pub entries: usize,
+    /// No more entries once those brought weigh this many bytes ([`Entry::weight`]).
+    pub bytes: usize,
+}
+
+/// What a node knows when it starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Everybody this node was ever connected to.
+    pub contacts: Vec<Contact>,
+    /// The logs, one pair for each contact that has any.
+    pub logs: Vec<Logs>,
+    /// The highest sequence number of a record that this node has signed; 0 for none.
+    pub seq: u64,
+}
+
+/// Somebody this node was once connected to. Their key is pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Who it is.
+    pub peer_id: PeerId,
+    /// The name under which they are known here. Of all contacts that are not forgotten, one a name.
+    pub name: Username,
+    /// Where they could last be reached.
+    pub record: Option<SignedRecord>,
+    /// Whether a link is wished for: set by connecting, unset by an orderly close.
+    pub wanted: bool,
+    /// Whether the user forgot the key: what is still queued has failed, and the name is free for another key.
+    pub forgotten: bool,
+}
+
+/// The state of both logs of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    /// The other end.
+    pub peer: PeerId,
+    /// My log, oldest epoch first; epochs but the last end where they were acknowledged.
+    pub mine: Vec<EpochLog>,
+    /// The entries of my log's last epoch after the acknowledged one, ascending.
+    pub unacknowledged: Vec<Unacknowledged>,
+    /// How many entries wait for a place in my log, and their weight in bytes.
+    pub queued: (u64, u64),
+    /// Where their log stands here, one position for each epoch, oldest first.
+    pub theirs: Vec<Position>,
+}
+
+/// One epoch of my log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochLog {
+    /// Which one.
+    pub epoch: Epoch,
+    /// The number of its last entry.
+    pub head: u64,
+    /// The number of the last entry that the other end has committed.
+    pub acknowledged: u64,
+    /// The hash of that entry; `None` while none is acknowledged.
+    pub acknowledged_hash: Option<LogHash>,
+}
+
+/// An entry that has a place and no acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unacknowledged {
+    /// Its number.
+    pub n: u64,
+    /// Its hash.
+    pub hash: LogHash,
+    /// Its weight in bytes.
+    pub weight: usize,
+}
+
+/// One thing to make durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Puts a contact in the place of the one with the same key.
+    Contact(Contact),
+    /// Adds an entry to the end of the outbox, with its place in the log if it has one already.
+    ///
+    /// A place in an epoch that the store does not know starts that epoch.
+    Queue {
+        /// For whom.
+        peer: PeerId,
+        /// What.
+        entry: Entry,
+        /// Where in my log.
+        place: Option<Position>,
+    },
+    /// Gives a queued entry its place in the log.
+    Place {
+        /// To whom it goes.
+        peer: PeerId,
+        /// Which entry.
+        id: EntryId,
+        /// Where in my log; an epoch that the store does not know begins with it.
+        place: Position,
+    },
+    /// The other end has committed everything of my log up to here.
+    Acknowledged {
+        /// Who.
+        peer: PeerId,
+        /// Up to where.
+        position: Position,
+    },
+    /// What is placed in the last epoch and not acknowledged loses its place and is queued again, before everything
+    /// that is queued, in the old order; the epoch ends at its acknowledged entry, and is dropped when there is none.
+    EndEpoch {
+        /// In the conversation with whom.
+        peer: PeerId,
+    },
+    /// An entry of their log. Stored once by its id, however often it comes; the position is theirs from now on.
+    Received {
+        /// Who wrote it.
+        peer: PeerId,
+        /// What.
+        entry: Entry,
+        /// Where in their log.
+        position: Position,
+    },
+    /// Their log stands here, and what stood there no longer exists.
+    Skipped {
+        /// Whose log.
+        peer: PeerId,
+        /// Where.
+        position: Position,
+    },
+    /// A record with this sequence number is about to be signed.
+    Seq(u64),
+}
+
+/// The receipt of a commit: what was decided is durable now, and may be sent and told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Committed {
+    /// Those of the [`Change::Received`] entries that were held already, under the same author and id.
+    pub repeated: BTreeSet<(PeerId, EntryId)>,
+}
+
+/// An entry at its place in my log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedEntry {
+    /// Its number in the epoch that was asked for.
+    pub n: u64,
+    /// Its chained hash.
+    pub hash: LogHash,
+    /// What it says.
+    pub entry: Entry,
+}
+
+/// Which messages to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Only those of conversations with these peers; of all when `None`.
+    pub peers: Option<BTreeSet<PeerId>>,
+    /// Only those committed before this one.
+    pub before: Option<EntryId>,
+    /// At most this many; 1–1,000.
+    pub limit: usize,
+}
+
+/// A message as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The other end of the conversation.
+    pub peer: PeerId,
+    /// Who wrote it.
+    pub author: Author,
+    /// What it says.
+    pub entry: Entry,
+    /// Its epoch and number in the author's log; `None` while it is queued without a place.
+    pub place: Option<(Epoch, u64)>,
+    /// Whether the other end has committed it; always true for what others wrote.
+    pub acknowledged: bool,
+}
+
+/// What a tracker knows when it starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegistrySnapshot {
+    /// The random id of this tracker, which claims name.
+    pub tracker_id: [u8; 16],
+    /// Who registered.
+    pub registrations: Vec<Registration>,
+}
+
+/// The longest time between a beat and its being kept; see
+/// [`Registration::last_heartbeat`].
+pub const BEAT_WRITE_BEHIND: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Why something could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The disk or database refused. Nothing of the commit was kept.
+    #[error("the storage refused: {reason}")]
+    Unavailable {
+        /// In a few words, without any content.
+        reason: String,
+        /// What the database said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// What is stored makes no sense: written by a newer version, or damaged.
+    #[error("the stored data cannot be read: {reason}")]
+    Damaged {
+        /// In a few words, without any content.
+        reason: String,
+    },
+    /// No message has this id.
+    #[error("no message has the id {0}")]
+    UnknownMessage(EntryId),
+}
+
+impl StorageError {
+    /// The stable code for it.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Unavailable { .. } | Self::Damaged { .. } => Code::StorageFailed,
+            Self::UnknownMessage(_) => Code::UnknownMessage,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! A tracker and two peers, ready to chat.
+
+fn main() {}

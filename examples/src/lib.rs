@@ -1,0 +1,1 @@
+//! Runnable programs live beside this file; `cargo demo` is the first.
