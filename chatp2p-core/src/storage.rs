@@ -43,8 +43,8 @@ pub trait ProfileStore: Debug + Send + Sync {
     /// `limit` is met.
     async fn queued(&self, peer: PeerId, limit: LoadLimit) -> Result<Vec<Entry>, StorageError>;
 
-    /// The entries to `peer` at these places of my own log, ascending, until `limit` is met. Numbers that are
-    /// missing were deleted.
+    /// The entries to `peer` at these places of my own log, ascending and without holes, until `limit`
+    /// is met. Erased ones keep their number and hash and say nothing.
     async fn logged(
         &self,
         peer: PeerId,
@@ -222,8 +222,8 @@ pub struct LoggedEntry {
     pub n: u64,
     /// Its chained hash.
     pub hash: LogHash,
-    /// What it says.
-    pub entry: Entry,
+    /// What it says; `None` once it was erased. An erased entry keeps its number and its hash, so that the chain holds.
+    pub entry: Option<Entry>,
 }
 
 /// Which messages to show.
