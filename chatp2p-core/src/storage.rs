@@ -140,6 +140,8 @@ pub struct EpochLog {
 /// An entry that has a place and no acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unacknowledged {
+    /// Its name.
+    pub id: EntryId,
     /// Its number.
     pub n: u64,
     /// Its hash.
