@@ -1,6 +1,7 @@
 //! Where things are kept. A port for each of the two programs: [`ProfileStore`] for a peer, [`RegistryStore`] for a
 //! tracker; each with an implementation in memory and one in SQL.
 
+mod heads;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod profile;
@@ -19,10 +20,10 @@ use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::record::SignedRecord;
 use crate::tracker::Registration;
 
-// pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
-#[cfg(feature = "sqlite")]
+pub use memory::{MemoryProfile, ProfileData};
+// #[cfg(feature = "sqlite")]
 // pub use profile::{Profile, ProfileError};
-#[cfg(feature = "sql")]
+// #[cfg(feature = "sql")]
 // pub use sql::{SqlProfile, SqlRegistry};
 
 /// A peer's memory: its contacts, the logs it writes and reads, and the messages in them.
@@ -73,6 +74,9 @@ pub trait RegistryStore: Debug + Send + Sync {
     async fn commit(&self, registrations: Vec<Registration>) -> Result<(), StorageError>;
 }
 
+/// The most messages that one reading of the history brings: they are held in memory all at once.
+pub const MAX_HISTORY_PAGE: usize = 1_000;
+
 /// How much one reading may bring. At least one entry is always brought, so that a single large one cannot stop
 /// everything behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +85,22 @@ pub struct LoadLimit {
     pub entries: usize,
     /// No more entries once those brought weigh this many bytes ([`Entry::weight`]).
     pub bytes: usize,
+}
+
+impl LoadLimit {
+    /// As many of the items, from the first on, as this limit lets through.
+    fn take<T>(self, items: impl IntoIterator<Item = T>, weight: impl Fn(&T) -> usize) -> Vec<T> {
+        let mut taken = Vec::new();
+        let mut bytes = 0_usize;
+        for item in items {
+            bytes = bytes.saturating_add(weight(&item));
+            taken.push(item);
+            if taken.len() >= self.entries || bytes >= self.bytes {
+                break;
+            }
+        }
+        taken
+    }
 }
 
 /// What a node knows when it starts.
@@ -235,7 +255,7 @@ pub struct HistoryQuery {
     pub peers: Option<BTreeSet<PeerId>>,
     /// Only those committed before this one.
     pub before: Option<EntryId>,
-    /// At most this many; 1–1,000.
+    /// At most this many; 1–[`MAX_HISTORY_PAGE`], and what lies outside counts as the nearest bound.
     pub limit: usize,
 }
 
