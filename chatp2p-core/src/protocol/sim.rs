@@ -27,7 +27,7 @@ pub struct Script {
 
 impl Default for Script {
     fn default() -> Self {
-        Self { messages: 600, storm: Duration::from_secs(120), calm: Duration::from_secs(600) }
+        Self { messages: 1_200, storm: Duration::from_secs(120), calm: Duration::from_secs(600) }
     }
 }
 

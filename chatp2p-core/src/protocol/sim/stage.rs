@@ -210,11 +210,11 @@ impl Stage {
         }
         self.players[node].state = Some(state);
         let changes = decision.take_changes();
-        if self.one_in(1_500) {
+        if self.one_in(500) {
             self.tally.crashes_before_commit += 1;
             return self.crash(node);
         }
-        if !changes.is_empty() && self.one_in(400) {
+        if !changes.is_empty() && self.one_in(250) {
             self.tally.failed_commits += 1;
             return self.fail_commit(node);
         }
@@ -222,7 +222,7 @@ impl Stage {
             Ok(receipt) => receipt,
             Err(error) => return self.break_promise(format!("node {node} decided what its disk refuses: {error}")),
         };
-        if !changes.is_empty() && self.one_in(600) {
+        if !changes.is_empty() && self.one_in(250) {
             self.tally.crashes_between_commit_and_sends += 1;
             return self.crash(node);
         }
@@ -561,8 +561,8 @@ impl Stage {
                 let length = self.below(15_000);
                 self.tracker_silent_until = self.now + Duration::from_millis(length);
             }
-            3 | 4 => self.players[node].back_up(),
-            5 | 6 => self.restore(node),
+            3..=5 => self.players[node].back_up(),
+            6 => self.restore(node),
             _ => self.erase(node),
         }
         let pause = 200 + self.below(4_000);
