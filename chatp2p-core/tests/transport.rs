@@ -13,4 +13,3 @@ mod websocket {
 
     chatp2p_core::transport_contract!((WebSocketTransport::new(), "ws://127.0.0.1:0".parse().unwrap()));
 }
-
