@@ -1,1 +1,3 @@
 //! Contract suites: what every implementation of a port must do, as one named test per case; and alice, bob and eve.
+
+pub mod transport;
