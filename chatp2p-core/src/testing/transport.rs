@@ -14,8 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::identity::Identity;
+use crate::message::MAX_FRAME_BYTES;
 use crate::record::Endpoint;
-use crate::transport::secure::{self, MAX_FRAME_BYTES};
+use crate::transport::secure;
 use crate::transport::{Link, LinkSink, LinkStream, MAX_LINK_MESSAGE_BYTES, SecureLink, Transport, TransportError};
 
 /// Makes one test of every case of the contract. The expression gives a fresh transport and an endpoint to listen at; it
