@@ -20,11 +20,13 @@ use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::record::SignedRecord;
 use crate::tracker::Registration;
 
-pub use memory::{MemoryProfile, ProfileData};
-// #[cfg(feature = "sqlite")]
+pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
+#[cfg(feature = "sqlite")]
 // pub use profile::{Profile, ProfileError};
-// #[cfg(feature = "sql")]
-// pub use sql::{SqlProfile, SqlRegistry};
+#[cfg(feature = "sqlite")]
+pub use sql::SqlProfile;
+#[cfg(feature = "sql")]
+pub use sql::SqlRegistry;
 
 /// A peer's memory: its contacts, the logs it writes and reads, and the messages in them.
 ///
@@ -63,8 +65,8 @@ pub trait ProfileStore: Debug + Send + Sync {
 
 /// A tracker's memory: who registered which name.
 ///
-/// **To implementers.** One tracker calls [`load`](Self::load) once and then one [`commit`](Self::commit) at a time; all or
-/// nothing, durable when it returns, one registration a name.
+/// **To implementers.** One tracker calls [`load`](Self::load) first, and again after a commit that failed, and then one
+/// [`commit`](Self::commit) or [`forget`](Self::forget) at a time; all or nothing, durable when it returns, one registration a name.
 #[async_trait]
 pub trait RegistryStore: Debug + Send + Sync {
     /// All registrations, and the tracker's own random id (made and kept at the first call).
@@ -72,6 +74,9 @@ pub trait RegistryStore: Debug + Send + Sync {
 
     /// Puts every registration in the place of the one with the same name.
     async fn commit(&self, registrations: Vec<Registration>) -> Result<(), StorageError>;
+
+    /// Deletes the registrations of these names, as far as there are any: they made room for others.
+    async fn forget(&self, names: Vec<Username>) -> Result<(), StorageError>;
 }
 
 /// The most messages that one reading of the history brings: they are held in memory all at once.
