@@ -22,7 +22,7 @@ use crate::tracker::Registration;
 
 pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
 #[cfg(feature = "sqlite")]
-// pub use profile::{Profile, ProfileError};
+pub use profile::{Profile, ProfileError};
 #[cfg(feature = "sqlite")]
 pub use sql::SqlProfile;
 #[cfg(feature = "sql")]
