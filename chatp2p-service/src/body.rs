@@ -65,9 +65,9 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for JsonBody<T> {
         _: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
         let limit = request.data::<BodyLimit>().copied().unwrap_or_default();
-        let bytes = tokio::time::timeout(READ_WITHIN, read(request, body.take()?, limit))
-            .await
-            .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout, "the body came too slowly"))??;
+        let bytes = tokio::time::timeout(READ_WITHIN, read(request, body.take()?, limit)).await.map_err(|_| {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout, "the body came too slowly")
+        })??;
         if bytes.is_empty() {
             return Err(Problem::new(StatusCode::BAD_REQUEST, Code::InvalidJson, "the body is empty").into());
         }

@@ -159,8 +159,20 @@ mod tests {
     #[test]
     fn what_no_browser_sends_is_no_origin() {
         for text in [
-            "*", "null", "", "localhost", "localhost:8080", "http://", "http://*:", "ftp://h", "http://h/path", "http://h?q",
-            "http://user@h", "http://h:x", "http://h:65536", "file:///home",
+            "*",
+            "null",
+            "",
+            "localhost",
+            "localhost:8080",
+            "http://",
+            "http://*:",
+            "ftp://h",
+            "http://h/path",
+            "http://h?q",
+            "http://user@h",
+            "http://h:x",
+            "http://h:65536",
+            "file:///home",
         ] {
             assert_eq!(text.parse::<Origin>(), Err(OriginError), "{text}");
         }

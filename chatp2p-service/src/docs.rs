@@ -31,7 +31,11 @@ impl Pieces {
 }
 
 /// Adds `/docs` and `/openapi.json` to the routes of a service.
-pub fn routes<T: OpenApi + 'static, W: Webhook + 'static>(routes: Route, service: &OpenApiService<T, W>, title: &str) -> Route {
+pub fn routes<T: OpenApi + 'static, W: Webhook + 'static>(
+    routes: Route,
+    service: &OpenApiService<T, W>,
+    title: &str,
+) -> Route {
     let pieces = Pieces::cut(&service.swagger_ui_html());
     let (script, style) = pieces.map(|pieces| (pieces.script, pieces.style)).unwrap_or_default();
     let page = format!(

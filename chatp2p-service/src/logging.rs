@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use poem::route::PathPattern;
+use poem::PathPattern;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 use tracing_subscriber::EnvFilter;
 

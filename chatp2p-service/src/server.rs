@@ -6,7 +6,7 @@ mod counted;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -169,7 +169,7 @@ impl Connection {
                 if !asked.load(Ordering::Relaxed) {
                     return;
                 }
-                Pin::as_mut(&mut connection).graceful_shutdown();
+                connection.as_mut().graceful_shutdown();
                 connection.await
             }
         };
@@ -181,7 +181,8 @@ impl Connection {
     async fn answer(
         &self,
         request: hyper::Request<hyper::body::Incoming>,
-    ) -> Result<hyper::Response<impl hyper::body::Body<Data = bytes::Bytes, Error = io::Error> + use<>>, Infallible> {
+    ) -> Result<hyper::Response<impl hyper::body::Body<Data = bytes::Bytes, Error = io::Error> + use<>>, Infallible>
+    {
         let local = LocalAddr(Addr::SocketAddr(self.local));
         let remote = RemoteAddr(Addr::SocketAddr(self.remote));
         let request = Request::from((request, local, remote, Scheme::HTTP));

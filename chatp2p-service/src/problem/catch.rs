@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chatp2p_core::code::Code;
+use poem::PathPattern;
 use poem::error::ReadBodyError;
 use poem::http::{HeaderValue, StatusCode, header};
-use poem::route::PathPattern;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
 
