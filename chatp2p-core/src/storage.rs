@@ -19,7 +19,8 @@ use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::record::SignedRecord;
 use crate::tracker::Registration;
 
-// pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
+pub use memory::MemoryRegistry;
+// pub use memory::{MemoryProfile, ProfileData};
 #[cfg(feature = "sqlite")]
 // pub use profile::{Profile, ProfileError};
 #[cfg(feature = "sql")]
@@ -62,8 +63,8 @@ pub trait ProfileStore: Debug + Send + Sync {
 
 /// A tracker's memory: who registered which name.
 ///
-/// **To implementers.** One tracker calls [`load`](Self::load) once and then one [`commit`](Self::commit) at a time; all or
-/// nothing, durable when it returns, one registration a name.
+/// **To implementers.** One tracker calls [`load`](Self::load) first, and again after a commit that failed, and then one
+/// [`commit`](Self::commit) or [`forget`](Self::forget) at a time; all or nothing, durable when it returns, one registration a name.
 #[async_trait]
 pub trait RegistryStore: Debug + Send + Sync {
     /// All registrations, and the tracker's own random id (made and kept at the first call).
@@ -71,6 +72,9 @@ pub trait RegistryStore: Debug + Send + Sync {
 
     /// Puts every registration in the place of the one with the same name.
     async fn commit(&self, registrations: Vec<Registration>) -> Result<(), StorageError>;
+
+    /// Deletes the registrations of these names, as far as there are any: they made room for others.
+    async fn forget(&self, names: Vec<Username>) -> Result<(), StorageError>;
 }
 
 /// How much one reading may bring. At least one entry is always brought, so that a single large one cannot stop

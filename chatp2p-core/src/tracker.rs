@@ -23,9 +23,10 @@ use crate::storage::StorageError;
 
 pub use claim::{Claim, ClassicClaim, SignedClaim, TrackerId};
 #[cfg(feature = "http")]
-// pub use http::HttpTracker;
+pub use http::HttpTracker;
 pub use lease::{Lease, LeaseAction, LeaseProof};
-// pub use local::{LocalTracker, LocalTrackerBuilder};
+pub use local::{LocalTracker, LocalTrackerBuilder};
+pub use registry::Enrolment;
 
 /// How often a peer tells the tracker that it is there. Three beats may be lost before [`DEFAULT_TTL`] is over.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);

@@ -1,1 +1,274 @@
-//! (to be written)
+//! A tracker somewhere else, reached over HTTP. Whatever answers is not trusted: answers are bounded, records are
+//! verified, redirects are not followed.
+
+mod wire;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{HeaderMap, LINK};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use rustls_platform_verifier::BuilderVerifierExt;
+use serde::de::DeserializeOwned;
+
+use crate::identity::Username;
+
+use super::{
+    Claim, DEFAULT_MAX_REGISTRATIONS, Lease, LeaseAction, MAX_PAGE, Page, PeerQuery, Registration, Tracker, TrackerError,
+    TrackerHealth,
+};
+
+use wire::{Beat, Done, Health, Listed, Problem, Register};
+
+/// How long to wait for a connection: a tracker that needs longer is not there for a person who waits.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a whole request may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a connection is kept for the next request. Shorter than any usual server keeps it, so that no request meets a
+/// connection that is just being closed.
+const IDLE_CONNECTION: Duration = Duration::from_secs(10);
+
+/// The largest answer about one name in bytes: a record at its bound is 5.5 kB as text.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// The largest page of a listing in bytes: [`MAX_PAGE`] records at their bound.
+const MAX_PAGE_BYTES: usize = 8 << 20;
+
+/// The most bytes of a listing that is asked for as a whole; what lies behind is said to be there and left to further pages.
+const MAX_LISTING_BYTES: usize = 256 << 20;
+
+/// A tracker somewhere else.
+#[derive(Clone)]
+pub struct HttpTracker {
+    client: Client,
+    base: Url,
+}
+
+/// What came back, whole and within its bound.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl HttpTracker {
+    /// The tracker at this URL: `http` or `https`, perhaps with a path under which it is served. Connects only when used.
+    ///
+    /// The environment's proxies are not used, and no TLS provider has to be installed. Certificates are judged as the
+    /// operating system does.
+    ///
+    /// # Errors
+    /// [`TrackerError::Invalid`] for anything that is no such URL; [`Unreachable`](TrackerError::Unreachable) for `https`
+    /// where the system knows no certificates.
+    pub fn new(url: &str) -> Result<Self, TrackerError> {
+        let invalid = || TrackerError::Invalid {
+            reason: "tracker_url: an address as in http://localhost:8000 is needed, without user, query or fragment".to_owned(),
+        };
+        let base: Url = url.trim().parse().map_err(|_| invalid())?;
+        let plain = base.username().is_empty()
+            && base.password().is_none()
+            && base.query().is_none()
+            && base.fragment().is_none()
+            && base.has_host();
+        if !plain || !matches!(base.scheme(), "http" | "https") {
+            return Err(invalid());
+        }
+        let unusable = |source: Box<dyn std::error::Error + Send + Sync>| TrackerError::Unreachable {
+            url: base.to_string(),
+            source: Some(source),
+        };
+        let tls = tls_config(base.scheme() == "https").map_err(|error| unusable(Box::new(error)))?;
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(ANSWER_WITHIN)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .user_agent(concat!("chatp2p/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| unusable(Box::new(error)))?;
+        Ok(Self { client, base })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        self.base.as_str()
+    }
+
+    /// The address of this machine on the way to the tracker: where others who use it are likely to reach this machine.
+    /// `None` when there is no way to it now.
+    pub async fn local_address(&self) -> Option<IpAddr> {
+        let host = self.base.host_str()?.trim_matches(['[', ']']).to_owned();
+        let connecting = tokio::net::TcpStream::connect((host, self.base.port_or_known_default()?));
+        let stream = tokio::time::timeout(CONNECT_WITHIN, connecting).await.ok()?.ok()?;
+        stream.local_addr().ok().map(|address| address.ip())
+    }
+
+    fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.client.request(method, url)
+    }
+
+    async fn send(&self, request: RequestBuilder, limit: usize) -> Result<Answer, TrackerError> {
+        let mut response = request.send().await.map_err(|error| self.unreachable(error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
+            if body.len() + chunk.len() > limit {
+                return Err(self.protocol(format!("an answer of more than {limit} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body })
+    }
+
+    /// Sends a request about one name, and reads the answer or the refusal.
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder, name: &Username) -> Result<T, TrackerError> {
+        let answer = self.send(request, MAX_ANSWER_BYTES).await?;
+        self.read(&answer, Some(name))
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: &Answer, name: Option<&Username>) -> Result<T, TrackerError> {
+        if answer.status.is_success() {
+            return serde_json::from_slice(&answer.body)
+                .map_err(|error| self.protocol(format!("an answer with {}", wire::fault(&error))));
+        }
+        match serde_json::from_slice::<Problem>(&answer.body) {
+            Ok(problem) => Err(problem.into_error(self.url(), answer.status.as_u16(), name)),
+            // A gateway speaks for a tracker that is away.
+            Err(_) if matches!(answer.status.as_u16(), 502..=504) => {
+                Err(TrackerError::Unreachable { url: self.url().to_owned(), source: None })
+            }
+            Err(_) => Err(self.protocol(format!("status {} without a reason", answer.status.as_u16()))),
+        }
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> TrackerError {
+        // The address of a farewell carries its proof.
+        TrackerError::Unreachable { url: self.url().to_owned(), source: Some(Box::new(error.without_url())) }
+    }
+
+    fn protocol(&self, reason: String) -> TrackerError {
+        TrackerError::Protocol { url: self.url().to_owned(), reason }
+    }
+}
+
+#[async_trait]
+impl Tracker for HttpTracker {
+    async fn register(&self, claim: Claim) -> Result<Lease, TrackerError> {
+        let name = claim.username();
+        let request = self.request(Method::POST, &["register"], &[]).json(&Register::new(&claim));
+        let granted: Listed = self.ask(request, name).await?;
+        let secret = granted.secret().map_err(|reason| self.protocol(reason))?;
+        let registration = granted.into_registration().map_err(|reason| self.protocol(reason))?;
+        if registration.username != *name {
+            return Err(self.protocol("a registration of another name".to_owned()));
+        }
+        Ok(Lease::new(registration.username, secret))
+    }
+
+    async fn heartbeat(&self, lease: &Lease) -> Result<(), TrackerError> {
+        let name = lease.username();
+        let beat = Beat::new(name, lease.prove(LeaseAction::Heartbeat));
+        let request = self.request(Method::POST, &["heartbeat"], &[]).json(&beat);
+        self.ask(request, name).await.map(|Done { .. }| ())
+    }
+
+    async fn unregister(&self, lease: &Lease) -> Result<(), TrackerError> {
+        let name = lease.username();
+        let proof = lease.prove(LeaseAction::Unregister);
+        let query = proof.map_or_else(Vec::new, |proof| {
+            vec![("counter", proof.counter.to_string()), ("mac", wire::to_text(&proof.mac))]
+        });
+        let request = self.request(Method::DELETE, &["unregister", name.as_str()], &query);
+        self.ask(request, name).await.map(|Done { .. }| ())
+    }
+
+    async fn find(&self, name: &Username) -> Result<Option<Registration>, TrackerError> {
+        let request = self.request(Method::GET, &["peers", name.as_str()], &[]);
+        let listed: Listed = match self.ask(request, name).await {
+            Err(TrackerError::Unknown { .. }) => return Ok(None),
+            other => other?,
+        };
+        let registration = listed.into_registration().map_err(|reason| self.protocol(reason))?;
+        if registration.username != *name {
+            return Err(self.protocol("a registration of another name".to_owned()));
+        }
+        Ok(Some(registration).filter(|registration| registration.is_active))
+    }
+
+    async fn peers(&self, query: PeerQuery) -> Result<Page<Registration>, TrackerError> {
+        let wanted = query.limit.unwrap_or(usize::MAX).min(DEFAULT_MAX_REGISTRATIONS);
+        let mut after = query.after;
+        let (mut items, mut bytes, mut asked) = (Vec::new(), 0, 0);
+        loop {
+            let limit = wanted.saturating_sub(asked).clamp(1, MAX_PAGE);
+            let mut parameters = vec![("limit", limit.to_string())];
+            parameters.extend(query.prefix.clone().map(|prefix| ("prefix", prefix)));
+            parameters.extend(after.clone().map(|after| ("cursor", after)));
+            let answer = self.send(self.request(Method::GET, &["peers"], &parameters), MAX_PAGE_BYTES).await?;
+            let listed: Vec<Listed> = self.read(&answer, None)?;
+            bytes += answer.body.len();
+            let last = listed.last().map(|listed| listed.username.clone());
+            if last.is_some() && last <= after {
+                return Err(self.protocol("a listing that does not go on after its cursor".to_owned()));
+            }
+            let room = wanted.saturating_sub(asked);
+            let more = listed.len() > room || has_next(&answer.headers);
+            asked += listed.len();
+            // One liar in the list is no reason to see nobody.
+            items.extend(listed.into_iter().take(room).filter_map(|listed| listed.into_registration().ok()));
+            if !more || last.is_none() || asked >= wanted || bytes >= MAX_LISTING_BYTES {
+                return Ok(Page { items, more });
+            }
+            after = last;
+        }
+    }
+
+    async fn health(&self) -> Result<TrackerHealth, TrackerError> {
+        let answer = self.send(self.request(Method::GET, &["health"], &[]), MAX_ANSWER_BYTES).await?;
+        self.read::<Health>(&answer, None)?.into_health().map_err(|reason| self.protocol(reason))
+    }
+}
+
+impl fmt::Debug for HttpTracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpTracker").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
+/// reqwest would look for a process-wide TLS provider, which an embedder need not have installed, and panic without one.
+fn tls_config(used: bool) -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut config = if used {
+        builder.with_platform_verifier()?.with_no_client_auth()
+    } else {
+        // A machine without any certificates can still use plain HTTP; nothing is ever verified by this.
+        builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Whether there is a page behind this one (RFC 8288).
+fn has_next(headers: &HeaderMap) -> bool {
+    let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+    links.flat_map(|value| value.split(';')).any(|parameter| {
+        let parameter = parameter.split(',').next().unwrap_or_default().trim();
+        parameter.eq_ignore_ascii_case("rel=\"next\"") || parameter.eq_ignore_ascii_case("rel=next")
+    })
+}

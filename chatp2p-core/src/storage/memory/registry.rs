@@ -1,0 +1,76 @@
+//! A tracker's memory that lasts as long as the process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::identity::Username;
+use crate::storage::{RegistrySnapshot, RegistryStore, StorageError};
+use crate::tracker::Registration;
+
+/// A [`RegistryStore`] in memory.
+#[derive(Default)]
+pub struct MemoryRegistry {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    tracker_id: Option<[u8; 16]>,
+    registrations: BTreeMap<Username, Registration>,
+}
+
+impl MemoryRegistry {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Nothing can panic between two of its changes that belong together.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl RegistryStore for MemoryRegistry {
+    async fn load(&self) -> Result<RegistrySnapshot, StorageError> {
+        let mut kept = self.kept();
+        let tracker_id = match kept.tracker_id {
+            Some(id) => id,
+            None => {
+                let mut id = [0; 16];
+                getrandom::fill(&mut id).map_err(|error| StorageError::Unavailable {
+                    reason: "the operating system gave no randomness".to_owned(),
+                    source: Some(Box::new(error)),
+                })?;
+                *kept.tracker_id.insert(id)
+            }
+        };
+        Ok(RegistrySnapshot { tracker_id, registrations: kept.registrations.values().cloned().collect() })
+    }
+
+    async fn commit(&self, registrations: Vec<Registration>) -> Result<(), StorageError> {
+        let mut kept = self.kept();
+        for registration in registrations {
+            kept.registrations.insert(registration.username.clone(), registration);
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, names: Vec<Username>) -> Result<(), StorageError> {
+        let mut kept = self.kept();
+        for name in names {
+            kept.registrations.remove(&name);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MemoryRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryRegistry").field("registrations", &self.kept().registrations.len()).finish_non_exhaustive()
+    }
+}
