@@ -1,1 +1,4 @@
 //! Contract suites: what every implementation of a port must do, as one named test per case; and alice, bob and eve.
+
+pub mod registry_store;
+pub mod tracker;

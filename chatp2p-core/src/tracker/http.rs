@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use crate::identity::Username;
 
 use super::{
-    Claim, DEFAULT_MAX_REGISTRATIONS, Lease, LeaseAction, MAX_PAGE, Page, PeerQuery, Registration, Tracker, TrackerError,
-    TrackerHealth,
+    Claim, DEFAULT_MAX_REGISTRATIONS, Lease, LeaseAction, MAX_PAGE, Page, PeerQuery, Registration, Tracker,
+    TrackerError, TrackerHealth,
 };
 
 use wire::{Beat, Done, Health, Listed, Problem, Register};
@@ -67,7 +67,8 @@ impl HttpTracker {
     /// where the system knows no certificates.
     pub fn new(url: &str) -> Result<Self, TrackerError> {
         let invalid = || TrackerError::Invalid {
-            reason: "tracker_url: an address as in http://localhost:8000 is needed, without user, query or fragment".to_owned(),
+            reason: "tracker_url: an address as in http://localhost:8000 is needed, without user, query or fragment"
+                .to_owned(),
         };
         let base: Url = url.trim().parse().map_err(|_| invalid())?;
         let plain = base.username().is_empty()

@@ -15,8 +15,8 @@ use crate::storage::{MemoryRegistry, RegistryStore, StorageError};
 
 use super::registry::{Enrolment, Listing, Registry, Rules};
 use super::{
-    Claim, DEFAULT_MAX_REGISTRATIONS, DEFAULT_TTL, Lease, LeaseAction, LeaseProof, Page, PeerQuery, Registration, Tracker,
-    TrackerError, TrackerHealth, TrackerId,
+    Claim, DEFAULT_MAX_REGISTRATIONS, DEFAULT_TTL, Lease, LeaseAction, LeaseProof, Page, PeerQuery, Registration,
+    Tracker, TrackerError, TrackerHealth, TrackerId,
 };
 
 use actor::{Actor, Command};

@@ -71,6 +71,8 @@ impl RegistryStore for MemoryRegistry {
 
 impl fmt::Debug for MemoryRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryRegistry").field("registrations", &self.kept().registrations.len()).finish_non_exhaustive()
+        f.debug_struct("MemoryRegistry")
+            .field("registrations", &self.kept().registrations.len())
+            .finish_non_exhaustive()
     }
 }

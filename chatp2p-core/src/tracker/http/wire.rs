@@ -161,20 +161,18 @@ impl Problem {
         let code = Code::ALL.iter().copied().find(|code| code.as_str() == self.code);
         let reason: String = self.detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect();
         let other = self.other.as_deref().and_then(|other| Username::new(other).ok());
-        match (code, name.cloned()) {
-            (Some(Code::NameTaken), Some(name)) => TrackerError::NameTaken { name },
-            (Some(Code::NameConfusable), Some(name)) if let Some(other) = other => {
-                TrackerError::NameConfusable { name, other }
-            }
-            (Some(Code::ProofRequired), Some(name)) => TrackerError::ProofRequired { name },
-            (Some(Code::UnknownPeer), Some(name)) => TrackerError::Unknown { name },
-            (Some(Code::ProofInvalid), _) => TrackerError::ProofInvalid,
-            (Some(Code::WrongTracker), _) => TrackerError::WrongTracker,
-            (Some(Code::RecordStale), _) if let Some(known) = self.known => TrackerError::RecordStale { known },
-            (Some(Code::InvalidInput), _) => TrackerError::Invalid { reason },
-            (Some(Code::TrackerFull), _) => TrackerError::Full,
-            (Some(Code::StorageFailed), _) => StorageError::Unavailable { reason, source: None }.into(),
-            (Some(Code::TrackerUnreachable | Code::Busy), _) => {
+        match (code, name.cloned(), other, self.known) {
+            (Some(Code::NameTaken), Some(name), ..) => TrackerError::NameTaken { name },
+            (Some(Code::NameConfusable), Some(name), Some(other), _) => TrackerError::NameConfusable { name, other },
+            (Some(Code::ProofRequired), Some(name), ..) => TrackerError::ProofRequired { name },
+            (Some(Code::UnknownPeer), Some(name), ..) => TrackerError::Unknown { name },
+            (Some(Code::ProofInvalid), ..) => TrackerError::ProofInvalid,
+            (Some(Code::WrongTracker), ..) => TrackerError::WrongTracker,
+            (Some(Code::RecordStale), _, _, Some(known)) => TrackerError::RecordStale { known },
+            (Some(Code::InvalidInput), ..) => TrackerError::Invalid { reason },
+            (Some(Code::TrackerFull), ..) => TrackerError::Full,
+            (Some(Code::StorageFailed), ..) => StorageError::Unavailable { reason, source: None }.into(),
+            (Some(Code::TrackerUnreachable | Code::Busy), ..) => {
                 TrackerError::Unreachable { url: url.to_owned(), source: Some(reason.into()) }
             }
             _ => TrackerError::Protocol { url: url.to_owned(), reason: format!("status {status}: {reason}") },
