@@ -2,3 +2,4 @@
 
 pub mod registry_store;
 pub mod tracker;
+pub mod transport;

@@ -18,10 +18,10 @@ use crate::code::Code;
 use crate::identity::PeerId;
 use crate::record::Endpoint;
 
-// pub use memory::MemoryTransport;
-// pub use secure::SecureLink;
+pub use memory::MemoryTransport;
+pub use secure::SecureLink;
 #[cfg(feature = "websocket")]
-// pub use websocket::WebSocketTransport;
+pub use websocket::WebSocketTransport;
 
 /// The largest message on a link in bytes: the largest frame there can be with what TLS and the framing add, and room
 /// for small frames of the same turn beside it.

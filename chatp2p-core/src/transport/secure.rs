@@ -1,1 +1,154 @@
-//! (to be written)
+//! Links whose other end has proved its key, and whose frames nobody between the ends can read, change, repeat, reorder
+//! or cut off unnoticed: TLS 1.3 *inside* the messages of any [`Link`], so that it holds over every transport alike.
+
+mod run;
+mod tls;
+mod tunnel;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::timeout;
+
+use self::tunnel::{Tunnel, protocol};
+use super::{Link, LinkSink, LinkStream, TransportError};
+use crate::identity::{Identity, PeerId};
+use crate::message::MAX_TEXT_BYTES;
+
+/// The largest frame in bytes: the largest text with the envelope around it.
+pub const MAX_FRAME_BYTES: usize = MAX_TEXT_BYTES + (4 << 10);
+
+/// How long the other end may take to prove its key. An honest one needs two round trips and a millisecond.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A link to somebody who has proved their key. Only this module makes one.
+pub struct SecureLink {
+    outgoing: LinkSink,
+    incoming: LinkStream,
+    tunnel: Tunnel,
+    peer: PeerId,
+    remote: Option<SocketAddr>,
+    dialled: bool,
+}
+
+impl SecureLink {
+    /// Whose key the other end has proved.
+    pub const fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// The address of the other end, if it has one.
+    pub const fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
+    /// Whether this end opened the link.
+    pub const fn dialled(&self) -> bool {
+        self.dialled
+    }
+
+    /// Whether the keys were exchanged by X25519MLKEM768, so that a recording withstands a quantum computer. Not known,
+    /// and so not claimed, of links that another transport secures.
+    pub fn is_post_quantum(&self) -> bool {
+        self.tunnel.is_post_quantum()
+    }
+}
+
+impl fmt::Debug for SecureLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecureLink")
+            .field("peer", &self.peer)
+            .field("remote", &self.remote)
+            .field("dialled", &self.dialled)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Secures a link that this end dialled, to the peer that it meant. The link is up when this returns: the other end has
+/// accepted our key as well. Takes at most [`HANDSHAKE_TIMEOUT`]; dropping the future closes the link.
+///
+/// # Errors
+/// [`TransportError::WrongKey`] when the other end cannot prove the `expected` key; [`Protocol`](TransportError::Protocol),
+/// [`TimedOut`](TransportError::TimedOut) and [`Closed`](TransportError::Closed) when it does not get that far.
+pub async fn client(link: Link, identity: &Identity, expected: PeerId) -> Result<SecureLink, TransportError> {
+    let tunnel = match link.proved {
+        None => Tunnel::client(identity, expected)?,
+        Some(peer) if peer == expected => Tunnel::proved(peer),
+        Some(_) => return Err(TransportError::WrongKey),
+    };
+    establish(link, tunnel, true).await
+}
+
+/// Secures a link that somebody else dialled. Any key is accepted; look at [`SecureLink::peer`]. Takes at most
+/// [`HANDSHAKE_TIMEOUT`]; dropping the future closes the link.
+///
+/// # Errors
+/// [`TransportError::Protocol`] when the other end proves no key, or did not mean this one;
+/// [`TimedOut`](TransportError::TimedOut) and [`Closed`](TransportError::Closed) when it does not get that far.
+pub async fn server(link: Link, identity: &Identity) -> Result<SecureLink, TransportError> {
+    let tunnel = match link.proved {
+        None => Tunnel::server(identity)?,
+        Some(peer) => Tunnel::proved(peer),
+    };
+    establish(link, tunnel, false).await
+}
+
+async fn establish(link: Link, mut tunnel: Tunnel, dialled: bool) -> Result<SecureLink, TransportError> {
+    let Link { mut outgoing, mut incoming, remote, .. } = link;
+    let handshake = async {
+        let done = shake_hands(&mut outgoing, &mut incoming, &mut tunnel, dialled).await;
+        if done.is_err() {
+            // What is left to send is the alert that tells the other end why. Whether it arrives changes nothing here.
+            let _ = flush(&mut outgoing, &mut tunnel).await;
+            let _ = outgoing.close().await;
+        }
+        done
+    };
+    let peer = timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(|_| TransportError::TimedOut)??;
+    Ok(SecureLink { outgoing, incoming, tunnel, peer, remote, dialled })
+}
+
+/// The dialling end is done with TLS before the listening end has looked at its key. So the listening end sends an empty
+/// frame as its first, and the dialling end waits for it.
+async fn shake_hands(
+    outgoing: &mut LinkSink,
+    incoming: &mut LinkStream,
+    tunnel: &mut Tunnel,
+    dialled: bool,
+) -> Result<PeerId, TransportError> {
+    loop {
+        flush(outgoing, tunnel).await?;
+        if !tunnel.is_handshaking() {
+            break;
+        }
+        tunnel.open(&next(incoming).await?)?;
+    }
+    let peer = tunnel.peer()?;
+    if !dialled {
+        tunnel.seal(&[Bytes::new()])?;
+        flush(outgoing, tunnel).await?;
+        return Ok(peer);
+    }
+    loop {
+        match tunnel.next_frame()? {
+            Some(frame) if frame.is_empty() => return Ok(peer),
+            Some(_) => return Err(protocol("it did not greet")),
+            None if tunnel.is_finished() => return Err(TransportError::Closed),
+            None => tunnel.open(&next(incoming).await?)?,
+        }
+    }
+}
+
+async fn next(incoming: &mut LinkStream) -> Result<Bytes, TransportError> {
+    incoming.next().await.unwrap_or(Err(TransportError::Closed))
+}
+
+async fn flush(outgoing: &mut LinkSink, tunnel: &mut Tunnel) -> Result<(), TransportError> {
+    while let Some(message) = tunnel.next_message() {
+        outgoing.feed(message).await?;
+    }
+    outgoing.flush().await
+}

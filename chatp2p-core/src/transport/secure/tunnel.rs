@@ -1,0 +1,229 @@
+//! The tunnel of one link, without any input or output of its own: frames in and link messages out, link messages in and
+//! frames out. Link messages are the bytes of TLS cut anywhere; a frame inside is its length and then itself.
+
+use std::io::{self, Read, Write};
+
+use bytes::{Buf, Bytes, BytesMut};
+use rustls::{CertificateError, Connection, Error, NamedGroup};
+
+use super::{MAX_FRAME_BYTES, tls};
+use crate::identity::{Identity, PeerId};
+use crate::transport::{MAX_LINK_MESSAGE_BYTES, TransportError};
+
+/// The length before a frame: an unsigned integer, most significant byte first.
+const LENGTH_BYTES: usize = 4;
+
+/// An idle link gives larger buffers than this back.
+const KEPT_BUFFER_BYTES: usize = 64 << 10;
+
+/// What guards the frames.
+enum Guard {
+    /// TLS, as whoever dialled or as whoever listened.
+    Tls(Box<Connection>),
+    /// The transport itself, which has proved the key already.
+    Transport(PeerId),
+}
+
+/// Seals frames into link messages and opens link messages into frames.
+pub(super) struct Tunnel {
+    guard: Guard,
+    /// Sealed bytes that no link message has carried yet. They must all be sent, in order: TLS counts its records.
+    sealed: BytesMut,
+    /// Opened bytes that are not a whole frame yet, or that nobody asked for yet.
+    opened: BytesMut,
+    /// The other end said that nothing follows.
+    finished: bool,
+}
+
+impl Tunnel {
+    pub(super) fn client(identity: &Identity, expected: PeerId) -> Result<Self, TransportError> {
+        tls::client(identity, expected).map(Self::over).map_err(|error| broken(&error, true))
+    }
+
+    pub(super) fn server(identity: &Identity) -> Result<Self, TransportError> {
+        tls::server(identity).map(Self::over).map_err(|error| broken(&error, false))
+    }
+
+    /// Frames over a transport that proves keys itself.
+    pub(super) fn proved(peer: PeerId) -> Self {
+        Self { guard: Guard::Transport(peer), sealed: BytesMut::new(), opened: BytesMut::new(), finished: false }
+    }
+
+    fn over(mut connection: Connection) -> Self {
+        // Everything is taken out again at once, so the batch is the bound.
+        connection.set_buffer_limit(None);
+        let guard = Guard::Tls(Box::new(connection));
+        let mut tunnel = Self { guard, sealed: BytesMut::new(), opened: BytesMut::new(), finished: false };
+        tunnel.collect();
+        tunnel
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        matches!(&self.guard, Guard::Tls(connection) if connection.is_handshaking())
+    }
+
+    /// Whose key the other end has proved, once the handshake is done and was about this protocol.
+    pub(super) fn peer(&self) -> Result<PeerId, TransportError> {
+        match &self.guard {
+            Guard::Transport(peer) => Ok(*peer),
+            Guard::Tls(connection) if connection.alpn_protocol() != Some(tls::ALPN) => {
+                Err(protocol("it does not speak this protocol"))
+            }
+            Guard::Tls(connection) => tls::peer(connection).ok_or(TransportError::WrongKey),
+        }
+    }
+
+    pub(super) fn is_post_quantum(&self) -> bool {
+        match &self.guard {
+            Guard::Tls(connection) => connection
+                .negotiated_key_exchange_group()
+                .is_some_and(|group| group.name() == NamedGroup::X25519MLKEM768),
+            Guard::Transport(_) => false,
+        }
+    }
+
+    /// Whether the other end said in so many words that nothing follows. A transport that proves keys says it by ending.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether a link may simply end.
+    pub(super) fn may_end(&self) -> bool {
+        self.finished || matches!(self.guard, Guard::Transport(_))
+    }
+
+    /// Seals a batch of frames. The result comes out of [`next_message`](Self::next_message).
+    pub(super) fn seal(&mut self, frames: &[Bytes]) -> Result<(), TransportError> {
+        let mut plain = Vec::with_capacity(frames.iter().map(|frame| LENGTH_BYTES + frame.len()).sum());
+        for frame in frames {
+            let length = u32::try_from(frame.len()).ok().filter(|_| frame.len() <= MAX_FRAME_BYTES);
+            let length = length.ok_or_else(|| protocol("a frame of our own is too large"))?;
+            plain.extend_from_slice(&length.to_be_bytes());
+            plain.extend_from_slice(frame);
+        }
+        match &mut self.guard {
+            Guard::Tls(connection) => {
+                connection.writer().write_all(&plain).map_err(|_| protocol("nothing more can be sealed"))?;
+                self.collect();
+            }
+            Guard::Transport(_) => self.sealed.extend_from_slice(&plain),
+        }
+        Ok(())
+    }
+
+    /// Seals the word that nothing follows.
+    pub(super) fn finish(&mut self) {
+        if let Guard::Tls(connection) = &mut self.guard {
+            connection.send_close_notify();
+            self.collect();
+        }
+    }
+
+    /// The next link message to send. Whoever takes it must send it.
+    pub(super) fn next_message(&mut self) -> Option<Bytes> {
+        if self.sealed.is_empty() {
+            return None;
+        }
+        let length = self.sealed.len().min(MAX_LINK_MESSAGE_BYTES);
+        let message = self.sealed.split_to(length).freeze();
+        if self.sealed.is_empty() {
+            self.sealed = BytesMut::new();
+        }
+        Some(message)
+    }
+
+    /// Opens a link message. The frames come out of [`next_frame`](Self::next_frame).
+    pub(super) fn open(&mut self, mut message: &[u8]) -> Result<(), TransportError> {
+        let Guard::Tls(connection) = &mut self.guard else {
+            self.opened.extend_from_slice(message);
+            return Ok(());
+        };
+        let client = matches!(**connection, Connection::Client(_));
+        while !message.is_empty() {
+            // Takes a few kilobytes at a time; nothing at all after the other end has finished.
+            if connection.read_tls(&mut message).map_err(|_| protocol("more than a record at once"))? == 0 {
+                break;
+            }
+            let state = match connection.process_new_packets() {
+                Ok(state) => state,
+                Err(error) => {
+                    // The alert in there tells the other end why.
+                    self.collect();
+                    return Err(broken(&error, client));
+                }
+            };
+            let start = self.opened.len();
+            self.opened.resize(start + state.plaintext_bytes_to_read(), 0);
+            if let Some(room) = self.opened.get_mut(start..) {
+                connection.reader().read_exact(room).map_err(|_| protocol("less than it announced"))?;
+            }
+            self.finished = state.peer_has_closed();
+        }
+        self.collect();
+        Ok(())
+    }
+
+    /// The next whole frame.
+    pub(super) fn next_frame(&mut self) -> Result<Option<Bytes>, TransportError> {
+        let Some(length) = self.opened.first_chunk::<LENGTH_BYTES>() else { return self.incomplete() };
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if length > MAX_FRAME_BYTES {
+            return Err(protocol("a frame is too large"));
+        }
+        // A copy, so that a small frame that is kept does not keep a large batch alive.
+        let Some(frame) = self.opened.get(LENGTH_BYTES..LENGTH_BYTES + length).map(Bytes::copy_from_slice) else {
+            return self.incomplete();
+        };
+        self.opened.advance(LENGTH_BYTES + length);
+        if self.opened.is_empty() && self.opened.capacity() > KEPT_BUFFER_BYTES {
+            self.opened = BytesMut::new();
+        }
+        Ok(Some(frame))
+    }
+
+    fn incomplete(&self) -> Result<Option<Bytes>, TransportError> {
+        if self.finished && !self.opened.is_empty() { Err(protocol("it finished within a frame")) } else { Ok(None) }
+    }
+
+    /// Takes out of TLS what it wants to send.
+    fn collect(&mut self) {
+        let Guard::Tls(connection) = &mut self.guard else { return };
+        let mut sink = Sealed(&mut self.sealed);
+        // Writing to memory cannot fail.
+        while connection.wants_write() && connection.write_tls(&mut sink).is_ok() {}
+    }
+}
+
+struct Sealed<'a>(&'a mut BytesMut);
+
+impl Write for Sealed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        parts.iter().for_each(|part| self.0.extend_from_slice(part));
+        Ok(parts.iter().map(|part| part.len()).sum())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) fn protocol(reason: &str) -> TransportError {
+    TransportError::Protocol { reason: reason.to_owned() }
+}
+
+/// Whoever dialled a key and met another, or a signature that is not that key's, met somebody else.
+fn broken(error: &Error, client: bool) -> TransportError {
+    match error {
+        Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure | CertificateError::BadSignature)
+            if client =>
+        {
+            TransportError::WrongKey
+        }
+        error => TransportError::Protocol { reason: error.to_string() },
+    }
+}

@@ -1,0 +1,99 @@
+//! Dialling: a connection, TLS around it for `wss://`, and the WebSocket handshake. Redirects are never followed: a peer
+//! dials where its record says, or nowhere.
+
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::ServerName;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::ClientRequestBuilder;
+
+use super::link::{Watched, link};
+use super::{CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, KeepAlive, SUB_PROTOCOL, limits};
+use crate::record::{Endpoint, Host};
+use crate::transport::{Link, TransportError};
+
+pub(super) async fn dial(
+    to: &Endpoint,
+    trust: &OnceLock<Arc<ClientConfig>>,
+    keep_alive: KeepAlive,
+) -> Result<Link, TransportError> {
+    let (Some(host), Some(port), "ws" | "wss") = (to.host(), to.port(), to.scheme()) else {
+        return Err(TransportError::Unsupported { endpoint: to.clone() });
+    };
+    let silent = |_| unreachable(to, "no answer in time");
+    let connecting = timeout(CONNECT_TIMEOUT, connect(host, port));
+    let (socket, remote) = connecting.await.map_err(silent)?.map_err(|error| unreachable(to, error))?;
+    let handshake = async {
+        if to.scheme() == "ws" {
+            return upgrade(to, socket, remote, keep_alive).await;
+        }
+        let socket = encrypt(host, socket, trust).await.map_err(|error| unreachable(to, error))?;
+        upgrade(to, socket, remote, keep_alive).await
+    };
+    timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(silent)?
+}
+
+async fn connect(host: &Host, port: u16) -> io::Result<(TcpStream, SocketAddr)> {
+    let socket = match host {
+        Host::Ip(ip) => TcpStream::connect((*ip, port)).await?,
+        Host::Name(name) => TcpStream::connect((name.as_str(), port)).await?,
+    };
+    // Else two small messages in a row wait 40 ms for each other.
+    socket.set_nodelay(true)?;
+    let remote = socket.peer_addr()?;
+    Ok((socket, remote))
+}
+
+async fn encrypt(
+    host: &Host,
+    socket: TcpStream,
+    trust: &OnceLock<Arc<ClientConfig>>,
+) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>> {
+    let config = match trust.get() {
+        Some(config) => Arc::clone(config),
+        None => {
+            // It reads files.
+            let config = tokio::task::spawn_blocking(platform).await?.map_err(io::Error::other)?;
+            Arc::clone(trust.get_or_init(|| Arc::new(config)))
+        }
+    };
+    let name = match host {
+        Host::Ip(ip) => ServerName::from(*ip),
+        Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
+    };
+    TlsConnector::from(config).connect(name, socket).await
+}
+
+/// Trusts whom this machine trusts. The provider is named, because a program may have installed another, or none.
+fn platform() -> Result<ClientConfig, rustls::Error> {
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?;
+    Ok(config.with_no_client_auth())
+}
+
+async fn upgrade<S>(to: &Endpoint, socket: S, remote: SocketAddr, keep_alive: KeepAlive) -> Result<Link, TransportError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let uri = to.to_string().parse().map_err(|error| unreachable(to, error))?;
+    let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUB_PROTOCOL);
+    // Anything but an upgrade to our sub-protocol is an error, a redirect included.
+    let upgrading = client_async_with_config(request, Watched::new(socket), Some(limits()));
+    let (socket, _) = upgrading.await.map_err(|error| unreachable(to, error))?;
+    Ok(link(socket, Some(remote), keep_alive))
+}
+
+fn unreachable(endpoint: &Endpoint, reason: impl Display) -> TransportError {
+    TransportError::Unreachable { endpoint: endpoint.clone(), reason: reason.to_string() }
+}
