@@ -12,6 +12,9 @@ use crate::identity::{PeerId, Username};
 /// The longest text in bytes of UTF-8: a long book chapter; anything larger is a file.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
+/// The largest frame on a link in bytes: the longest text and the envelope of ids, hashes and numbers around it.
+pub const MAX_FRAME_BYTES: usize = MAX_TEXT_BYTES + (4 << 10);
+
 /// The random name of an entry. It stays the same wherever the entry is kept or sent again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]

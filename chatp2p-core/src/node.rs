@@ -17,7 +17,8 @@ use crate::storage::StorageError;
 use crate::tracker::{Registration, TrackerError};
 use crate::transport::{Link, TransportError};
 
-pub use events::{EVENT_BACKLOG, Event, Events};
+pub use crate::protocol::Event;
+pub use events::{EVENT_BACKLOG, Events};
 
 /// The most messages on one page of the history.
 pub const MAX_HISTORY: usize = 1_000;

@@ -1,1 +1,45 @@
-//! The rules of the conversation, without clock, network or disk.
+//! The rules of the conversation, without clock, network, disk or randomness of their own.
+//!
+//! A [`State`] is one node's whole mind. It is handed an [`Input`] and the time and answers with a [`Decision`]: what to
+//! make durable, what to look up, and what to send and tell *once the former is durable*. A driver carries that out;
+//! [`sim`] is another driver, which plays whole worlds from a seed.
+//!
+//! # Logs
+//!
+//! Each author of a conversation keeps a log of what it says there. An entry first waits in the outbox; when there is a
+//! link to send it on, it is given its place: an *epoch*, a number 1, 2, 3, …, and a hash that covers all entries
+//! before it. The receiver takes entry `highest + 1` and nothing else, commits it, and acknowledges its position; one
+//! acknowledgement covers everything before it.
+//!
+//! When a link comes up, each end greets the other with the positions at which it holds the other's log. The author goes
+//! on from there, out of its whole history, so that a receiver whose database was restored from an older copy gets back
+//! what it lost. When the greeting names a position that the *author* does not know, it is the author's database that
+//! was restored: it ends its epoch, queues again what was not acknowledged, and goes on in a new epoch, so that no
+//! number ever means two things. Entries keep their random id over epochs; a receiver that holds the id acknowledges
+//! and shows nothing again.
+//!
+//! This one mechanism is retry, resume, de-duplication and the delivery tick.
+//!
+//! # Links
+//!
+//! A link is up once both ends have greeted. A stranger is greeted only if the tracker confirms that the key behind the
+//! link owns the name it goes by; its key is pinned then. Of two links to one peer, the end with the lower key closes
+//! the older one. A link that breaks is dialled again, with back-off; one that is closed in good order is not, until
+//! somebody connects or sends.
+
+mod decision;
+mod draw;
+mod event;
+mod input;
+mod log;
+mod presence;
+mod state;
+pub mod wire;
+
+pub use decision::{Ask, Decision, Effect, LoadId, Outcome, Refusal};
+pub use draw::Draw;
+pub use event::Event;
+pub use input::{Command, CommandId, Found, Input, LinkId, Loaded};
+pub use log::{MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_OUTBOX, MAX_OUTBOX_BYTES};
+pub use presence::{ACK_TIMEOUT, BACKOFF, CONNECT_TIMEOUT, MAX_CONTACTS, MAX_LINKS};
+pub use state::{Me, State};

@@ -1,6 +1,7 @@
 //! Where things are kept. A port for each of the two programs: [`ProfileStore`] for a peer, [`RegistryStore`] for a
 //! tracker; each with an implementation in memory and one in SQL.
 
+mod heads;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod profile;
@@ -19,11 +20,16 @@ use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::record::SignedRecord;
 use crate::tracker::Registration;
 
+<<<<<<< HEAD
 pub use memory::MemoryRegistry;
 // pub use memory::{MemoryProfile, ProfileData};
 #[cfg(feature = "sqlite")]
+=======
+pub use memory::{MemoryProfile, ProfileData};
+// #[cfg(feature = "sqlite")]
+>>>>>>> main
 // pub use profile::{Profile, ProfileError};
-#[cfg(feature = "sql")]
+// #[cfg(feature = "sql")]
 // pub use sql::{SqlProfile, SqlRegistry};
 
 /// A peer's memory: its contacts, the logs it writes and reads, and the messages in them.
@@ -44,8 +50,8 @@ pub trait ProfileStore: Debug + Send + Sync {
     /// `limit` is met.
     async fn queued(&self, peer: PeerId, limit: LoadLimit) -> Result<Vec<Entry>, StorageError>;
 
-    /// The entries to `peer` at these places of my own log, ascending, until `limit` is met. Numbers that are
-    /// missing were deleted.
+    /// The entries to `peer` at these places of my own log, ascending and without holes, until `limit`
+    /// is met. Erased ones keep their number and hash and say nothing.
     async fn logged(
         &self,
         peer: PeerId,
@@ -77,6 +83,9 @@ pub trait RegistryStore: Debug + Send + Sync {
     async fn forget(&self, names: Vec<Username>) -> Result<(), StorageError>;
 }
 
+/// The most messages that one reading of the history brings: they are held in memory all at once.
+pub const MAX_HISTORY_PAGE: usize = 1_000;
+
 /// How much one reading may bring. At least one entry is always brought, so that a single large one cannot stop
 /// everything behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +94,22 @@ pub struct LoadLimit {
     pub entries: usize,
     /// No more entries once those brought weigh this many bytes ([`Entry::weight`]).
     pub bytes: usize,
+}
+
+impl LoadLimit {
+    /// As many of the items, from the first on, as this limit lets through.
+    fn take<T>(self, items: impl IntoIterator<Item = T>, weight: impl Fn(&T) -> usize) -> Vec<T> {
+        let mut taken = Vec::new();
+        let mut bytes = 0_usize;
+        for item in items {
+            bytes = bytes.saturating_add(weight(&item));
+            taken.push(item);
+            if taken.len() >= self.entries || bytes >= self.bytes {
+                break;
+            }
+        }
+        taken
+    }
 }
 
 /// What a node knows when it starts.
@@ -144,6 +169,8 @@ pub struct EpochLog {
 /// An entry that has a place and no acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unacknowledged {
+    /// Its name.
+    pub id: EntryId,
     /// Its number.
     pub n: u64,
     /// Its hash.
@@ -226,8 +253,8 @@ pub struct LoggedEntry {
     pub n: u64,
     /// Its chained hash.
     pub hash: LogHash,
-    /// What it says.
-    pub entry: Entry,
+    /// What it says; `None` once it was erased. An erased entry keeps its number and its hash, so that the chain holds.
+    pub entry: Option<Entry>,
 }
 
 /// Which messages to show.
@@ -237,7 +264,7 @@ pub struct HistoryQuery {
     pub peers: Option<BTreeSet<PeerId>>,
     /// Only those committed before this one.
     pub before: Option<EntryId>,
-    /// At most this many; 1–1,000.
+    /// At most this many; 1–[`MAX_HISTORY_PAGE`], and what lies outside counts as the nearest bound.
     pub limit: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Stores that forget everything with the process: for tests, for trying out, and as the model of what a store must do.
+//! Stores that live as long as the process: for tests, for the simulator, and for peers that need no past.
 
-mod registry;
+mod profile;
 
-pub use registry::MemoryRegistry;
+pub use profile::{MemoryProfile, ProfileData};

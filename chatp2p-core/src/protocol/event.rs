@@ -1,0 +1,38 @@
+//! What a node tells those who listen to it.
+
+use crate::code::Code;
+use crate::identity::{PeerId, Username};
+use crate::message::{EntryId, Message};
+
+/// Something that happened. Told only once it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Somebody wrote to us.
+    Message(Message),
+    /// A link to this peer is up.
+    PeerConnected(Username),
+    /// The last link to this peer is gone.
+    PeerDisconnected(Username),
+    /// The peer has committed everything of ours up to and including this message.
+    Delivered {
+        /// Who.
+        peer: Username,
+        /// Up to which message.
+        through: EntryId,
+    },
+    /// Somebody with another key than the pinned one goes by this name; they were not let in.
+    KeyChanged {
+        /// The name.
+        peer: Username,
+        /// The key they have.
+        presented: PeerId,
+    },
+    /// The tracker could not be reached or refused; the node goes on trying.
+    TrackerTrouble(Code),
+    /// This listener was too slow and missed this many events. What it missed is in the history.
+    Gap {
+        /// How many.
+        missed: u64,
+    },
+}

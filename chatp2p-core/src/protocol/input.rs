@@ -1,0 +1,132 @@
+//! What a state is handed.
+
+use crate::code::Code;
+use crate::identity::{PeerId, Username};
+use crate::message::Entry;
+use crate::record::SignedRecord;
+use crate::storage::LoggedEntry;
+
+use super::decision::LoadId;
+use super::wire::Frame;
+
+/// By which a command and its reply find each other. Chosen by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommandId(pub u64);
+
+/// One live link. Chosen by the driver; later links have higher numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinkId(pub u64);
+
+/// Something that reached the node.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Somebody wants something.
+    Command {
+        /// Which the reply will name.
+        id: CommandId,
+        /// What.
+        command: Command,
+    },
+    /// What the tracker knows of a name that was asked for.
+    Found {
+        /// The name.
+        name: Username,
+        /// The answer.
+        answer: Found,
+    },
+    /// A link whose other end has proved its key.
+    LinkUp {
+        /// Its number.
+        link: LinkId,
+        /// Who is at the other end.
+        peer: PeerId,
+        /// Whether this node dialled.
+        dialled: bool,
+    },
+    /// A frame from the other end of a link.
+    Frame {
+        /// From where.
+        link: LinkId,
+        /// What.
+        frame: Frame,
+    },
+    /// A link is gone. If the other end had not said goodbye, it broke.
+    LinkDown(LinkId),
+    /// No endpoint of a peer could be dialled.
+    DialFailed {
+        /// Whom.
+        peer: PeerId,
+        /// What happened, for people.
+        reason: String,
+    },
+    /// What was asked for from the store.
+    Loaded {
+        /// Which question this answers.
+        load: LoadId,
+        /// The answer; `None` when the store refused.
+        entries: Option<Loaded>,
+    },
+    /// A deadline has passed.
+    Wake,
+}
+
+/// What somebody wants.
+#[derive(Clone)]
+pub enum Command {
+    /// A link to this peer.
+    Connect(Username),
+    /// No link to this peer.
+    Disconnect(Username),
+    /// To say something to one.
+    Send {
+        /// To whom.
+        to: Username,
+        /// What.
+        text: String,
+    },
+    /// To say something to everybody who is connected.
+    Broadcast(String),
+    /// To forget the key that is pinned for a name.
+    ForgetKey(Username),
+    /// To replace the record that is shown to others.
+    Announce(SignedRecord),
+    /// To say goodbye to everybody. Nothing is dialled or sent after this.
+    Stop,
+}
+
+/// What the tracker knows of a name.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// Who owns it, in their own signed words.
+    Record(Box<SignedRecord>),
+    /// Somebody who has no key.
+    Unsigned,
+    /// Nobody goes by it.
+    Nobody,
+    /// The tracker did not answer.
+    Trouble(Code),
+}
+
+/// Entries from the store.
+#[derive(Debug, Clone)]
+pub enum Loaded {
+    /// Some that wait for a place.
+    Queued(Vec<Entry>),
+    /// Some that have one.
+    Logged(Vec<LoggedEntry>),
+}
+
+impl std::fmt::Debug for Command {
+    /// Names what is wanted, never what is said.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connect(name) => write!(f, "Connect({name})"),
+            Self::Disconnect(name) => write!(f, "Disconnect({name})"),
+            Self::Send { to, text } => write!(f, "Send(to {to}, {} bytes)", text.len()),
+            Self::Broadcast(text) => write!(f, "Broadcast({} bytes)", text.len()),
+            Self::ForgetKey(name) => write!(f, "ForgetKey({name})"),
+            Self::Announce(record) => write!(f, "Announce(seq {})", record.record().seq),
+            Self::Stop => f.write_str("Stop"),
+        }
+    }
+}

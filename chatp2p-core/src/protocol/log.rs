@@ -1,0 +1,333 @@
+//! Both logs of a conversation: which place comes next, what a position of the other end means, what may be taken.
+
+use std::collections::VecDeque;
+
+use crate::identity::PeerId;
+use crate::message::{Conversation, Entry, Epoch, LogHash, Position};
+use crate::storage::{EpochLog, Logs, Unacknowledged};
+
+use super::draw::Draw;
+use super::wire::{Content, EpochEnd, LogEntry, MAX_POSITIONS};
+
+/// The most entries that are sent on a link and not yet acknowledged: some ten round trips' worth of the fastest traffic.
+pub const MAX_IN_FLIGHT: usize = 1_024;
+
+/// The most bytes that are sent on a link and not yet acknowledged: four of the largest texts.
+pub const MAX_IN_FLIGHT_BYTES: usize = 4 << 20;
+
+/// The most entries that wait for one contact: a year of chatting to somebody who is away.
+pub const MAX_OUTBOX: u64 = 10_000;
+
+/// The most bytes that wait for one contact.
+pub const MAX_OUTBOX_BYTES: u64 = 64 << 20;
+
+/// The most epochs of another's log that are remembered. One comes with each restored database; a peer that makes up
+/// more only makes this node forget that it has seen them.
+const MAX_EPOCHS: usize = 64;
+
+/// What a node holds in memory of a conversation: positions and counts, no texts.
+#[derive(Debug)]
+pub(super) struct Talk {
+    conversation: Conversation,
+    /// My log. Epochs but the last end where they were acknowledged, and none is empty.
+    epochs: Vec<EpochLog>,
+    /// Whether the last epoch may not be continued, because the other end holds something else under its numbers.
+    ended: bool,
+    unacknowledged: VecDeque<Unacknowledged>,
+    unacknowledged_bytes: u64,
+    queued: u64,
+    queued_bytes: u64,
+    /// Their log: the last position of each epoch, oldest first.
+    theirs: Vec<Position>,
+}
+
+/// Where to go on, by what the other end says it has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Resumption {
+    /// The last entry of mine that it holds.
+    pub(super) after: Option<Position>,
+    /// Whether it holds something that I do not know: my database was restored.
+    pub(super) restored: bool,
+}
+
+/// The next thing to send.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Entries that have a place, up to and including `last`.
+    Logged {
+        epoch: Epoch,
+        first: u64,
+        last: u64,
+    },
+    /// Entries that wait for one.
+    Queued,
+    Nothing,
+}
+
+/// What to do with an entry of their log.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is the next one; this is where their log stands with it.
+    Accept(Position),
+    /// It was taken before; this is where their log stands.
+    Repeat(Position),
+    /// Something before it is missing.
+    Gap,
+}
+
+impl Talk {
+    pub(super) fn new(me: PeerId, peer: PeerId) -> Self {
+        Self {
+            conversation: Conversation::direct(me, peer),
+            epochs: Vec::new(),
+            ended: false,
+            unacknowledged: VecDeque::new(),
+            unacknowledged_bytes: 0,
+            queued: 0,
+            queued_bytes: 0,
+            theirs: Vec::new(),
+        }
+    }
+
+    pub(super) fn load(me: PeerId, logs: Logs) -> Self {
+        let mut talk = Self::new(me, logs.peer);
+        talk.epochs = logs.mine;
+        talk.unacknowledged_bytes = logs.unacknowledged.iter().map(|entry| entry.weight as u64).sum();
+        talk.unacknowledged = logs.unacknowledged.into();
+        (talk.queued, talk.queued_bytes) = logs.queued;
+        talk.theirs = logs.theirs;
+        talk.forget_old_epochs();
+        talk
+    }
+
+    /// Whether anything waits to be acknowledged.
+    pub(super) fn has_outbox(&self) -> bool {
+        self.queued > 0 || !self.unacknowledged.is_empty()
+    }
+
+    pub(super) fn has_queued(&self) -> bool {
+        self.queued > 0
+    }
+
+    /// Whether the outbox takes one more entry of this weight.
+    pub(super) fn has_room_for(&self, weight: usize) -> bool {
+        let entries = self.queued + self.unacknowledged.len() as u64;
+        let bytes = self.queued_bytes + self.unacknowledged_bytes;
+        entries < MAX_OUTBOX && bytes + weight as u64 <= MAX_OUTBOX_BYTES
+    }
+
+    pub(super) fn queue(&mut self, weight: usize) {
+        self.queued += 1;
+        self.queued_bytes += weight as u64;
+    }
+
+    /// Takes an entry out of the queue, because it is about to get its place.
+    pub(super) fn unqueue(&mut self, weight: usize) {
+        self.queued = self.queued.saturating_sub(1);
+        self.queued_bytes = self.queued_bytes.saturating_sub(weight as u64);
+    }
+
+    /// Gives an entry the next place of my log.
+    pub(super) fn place(&mut self, entry: Entry, draw: &mut Draw) -> (Position, LogEntry) {
+        let before = if self.ended { None } else { self.head_hash() };
+        let (mut log, follows) = match self.epochs.pop() {
+            Some(log) if !self.ended => (log, None),
+            ended => {
+                self.epochs.extend(ended);
+                self.ended = false;
+                let fresh = EpochLog { epoch: draw.epoch(), head: 0, acknowledged: 0, acknowledged_hash: None };
+                (fresh, ended.as_ref().map(EpochEnd::from))
+            }
+        };
+        log.head += 1;
+        self.epochs.push(log);
+        let (epoch, n) = (log.epoch, log.head);
+        let hash = entry.chain(self.conversation, epoch, n, before);
+        let weight = entry.weight();
+        self.unacknowledged.push_back(Unacknowledged { id: entry.id, n, hash, weight });
+        self.unacknowledged_bytes += weight as u64;
+        (Position { epoch, n, hash }, LogEntry { epoch, n, before, follows, content: Content::Entry(entry) })
+    }
+
+    fn head_hash(&self) -> Option<LogHash> {
+        let last = self.epochs.last()?;
+        match self.unacknowledged.back() {
+            Some(entry) => Some(entry.hash),
+            None => last.acknowledged_hash,
+        }
+    }
+
+    /// Ends the last epoch: what was not acknowledged is queued again. Says whether there was one to end.
+    pub(super) fn end_epoch(&mut self) -> bool {
+        if self.ended || self.epochs.is_empty() {
+            return false;
+        }
+        self.queued += self.unacknowledged.len() as u64;
+        self.queued_bytes += self.unacknowledged_bytes;
+        self.unacknowledged.clear();
+        self.unacknowledged_bytes = 0;
+        match self.epochs.last_mut() {
+            Some(last) if last.acknowledged > 0 => {
+                last.head = last.acknowledged;
+                self.ended = true;
+            }
+            _ => {
+                self.epochs.pop();
+                self.ended = !self.epochs.is_empty();
+            }
+        }
+        true
+    }
+
+    /// Where to go on for somebody who holds these positions of my log, oldest first.
+    pub(super) fn resume(&self, have: &[Position]) -> Resumption {
+        for (age, position) in have.iter().rev().enumerate() {
+            let Some(index) = self.index(position.epoch) else { continue };
+            let known = self.knows(index, position);
+            let after = if known { Some(*position) } else { self.acknowledged_end(index) };
+            return Resumption { after, restored: age > 0 || !known };
+        }
+        Resumption { after: None, restored: !have.is_empty() }
+    }
+
+    fn index(&self, epoch: Epoch) -> Option<usize> {
+        self.epochs.iter().rposition(|log| log.epoch == epoch)
+    }
+
+    /// Whether this is a position of my log as I know it.
+    pub(super) fn knows_position(&self, position: &Position) -> bool {
+        self.index(position.epoch).is_some_and(|index| self.knows(index, position))
+    }
+
+    fn knows(&self, index: usize, position: &Position) -> bool {
+        let Some(log) = self.epochs.get(index) else { return false };
+        // Up to the acknowledged entry the other end has told this hash before: all that could be found out by looking
+        // it up is that it contradicts itself.
+        position.n > 0 && (position.n <= log.acknowledged || self.unacknowledged_at(index, position).is_some())
+    }
+
+    fn unacknowledged_at(&self, index: usize, position: &Position) -> Option<usize> {
+        if index + 1 != self.epochs.len() {
+            return None;
+        }
+        let first = self.unacknowledged.front()?.n;
+        let at = usize::try_from(position.n.checked_sub(first)?).ok()?;
+        self.unacknowledged.get(at).filter(|entry| entry.hash == position.hash).map(|_| at)
+    }
+
+    /// The last acknowledged entry of this epoch or an earlier one.
+    fn acknowledged_end(&self, index: usize) -> Option<Position> {
+        self.epochs.get(..=index)?.iter().rev().find_map(|log| {
+            let hash = log.acknowledged_hash?;
+            Some(Position { epoch: log.epoch, n: log.acknowledged, hash })
+        })
+    }
+
+    /// What to send after this entry.
+    pub(super) fn next(&self, after: Option<Position>) -> Next {
+        let (index, n) = match after {
+            None => (0, 0),
+            Some(position) => match self.index(position.epoch) {
+                Some(index) => (index, position.n),
+                None => return if self.queued > 0 { Next::Queued } else { Next::Nothing },
+            },
+        };
+        let rest = self.epochs.get(index).filter(|log| n < log.head).map(|log| (log, n + 1));
+        let rest = rest.or_else(|| self.epochs.get(index + 1).filter(|log| log.head > 0).map(|log| (log, 1)));
+        match rest {
+            Some((log, first)) => Next::Logged { epoch: log.epoch, first, last: log.head },
+            None if self.queued > 0 => Next::Queued,
+            None => Next::Nothing,
+        }
+    }
+
+    /// How an entry that has its place already is sent again, after the one that was sent before it.
+    pub(super) fn resend(
+        &self,
+        after: Option<Position>,
+        epoch: Epoch,
+        n: u64,
+        hash: LogHash,
+        entry: Option<Entry>,
+    ) -> LogEntry {
+        let first = n == 1;
+        let before = if first { None } else { after.map(|position| position.hash) };
+        let previous = || self.index(epoch)?.checked_sub(1).and_then(|index| self.epochs.get(index));
+        let follows = if first { previous().map(EpochEnd::from) } else { None };
+        let content = entry.map_or(Content::Erased(hash), Content::Entry);
+        LogEntry { epoch, n, before, follows, content }
+    }
+
+    /// Whether `position` stands at or before `cursor` in my log.
+    pub(super) fn is_sent(&self, epoch: Epoch, n: u64, cursor: Position) -> bool {
+        match (self.index(epoch), self.index(cursor.epoch)) {
+            (Some(one), Some(other)) => (one, n) <= (other, cursor.n),
+            _ => false,
+        }
+    }
+
+    /// Takes an acknowledgement. When it covers something new, says what.
+    pub(super) fn acknowledge(&mut self, position: Position) -> Option<Unacknowledged> {
+        let index = self.index(position.epoch)?;
+        let at = self.unacknowledged_at(index, &position)?;
+        let last = self.unacknowledged.get(at).copied()?;
+        for entry in self.unacknowledged.drain(..=at) {
+            self.unacknowledged_bytes -= entry.weight as u64;
+        }
+        let log = self.epochs.get_mut(index)?;
+        log.acknowledged = position.n;
+        log.acknowledged_hash = Some(position.hash);
+        Some(last)
+    }
+
+    /// What I hold of their log, for the greeting.
+    pub(super) fn have(&self) -> Vec<Position> {
+        self.theirs.iter().skip(self.theirs.len().saturating_sub(MAX_POSITIONS)).copied().collect()
+    }
+
+    /// Judges an entry of their log without taking it.
+    pub(super) fn judge(&self, entry: &LogEntry) -> Verdict {
+        let next = || {
+            let hash = match &entry.content {
+                Content::Entry(content) => content.chain(self.conversation, entry.epoch, entry.n, entry.before),
+                Content::Erased(hash) => *hash,
+            };
+            Verdict::Accept(Position { epoch: entry.epoch, n: entry.n, hash })
+        };
+        let current = self.theirs.last();
+        if let Some(current) = current.filter(|current| current.epoch == entry.epoch) {
+            return match entry.n.checked_sub(current.n) {
+                None | Some(0) => Verdict::Repeat(*current),
+                Some(1) if entry.before == Some(current.hash) => next(),
+                Some(_) => Verdict::Gap,
+            };
+        }
+        if let Some(current) = current
+            && self.theirs.iter().any(|past| past.epoch == entry.epoch)
+        {
+            return Verdict::Repeat(*current);
+        }
+        let holds = |end: EpochEnd| self.theirs.iter().any(|past| past.epoch == end.epoch && past.n >= end.n);
+        if entry.n == 1 && entry.follows.is_none_or(holds) { next() } else { Verdict::Gap }
+    }
+
+    /// Their log stands here now.
+    pub(super) fn advance(&mut self, position: Position) {
+        match self.theirs.last_mut() {
+            Some(current) if current.epoch == position.epoch => *current = position,
+            _ => self.theirs.push(position),
+        }
+        self.forget_old_epochs();
+    }
+
+    fn forget_old_epochs(&mut self) {
+        let surplus = self.theirs.len().saturating_sub(MAX_EPOCHS);
+        self.theirs.drain(..surplus);
+    }
+}
+
+impl From<&EpochLog> for EpochEnd {
+    fn from(log: &EpochLog) -> Self {
+        Self { epoch: log.epoch, n: log.acknowledged }
+    }
+}

@@ -1,0 +1,198 @@
+//! Links and dials: who is here, who is on the way, and when to try again.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::identity::{PeerId, Username};
+use crate::message::{Epoch, Position};
+use crate::record::SignedRecord;
+
+use super::decision::LoadId;
+use super::draw::Draw;
+use super::input::{CommandId, LinkId};
+use super::log::{MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES};
+
+/// How long a connect may take, and both greetings of a link.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a link may go without acknowledging anything of what was sent on it. Longer than half-open detection takes,
+/// which knows better.
+pub const ACK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a link that one end has left stays open for the last acknowledgements.
+pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The shortest and the longest wait before a broken link is dialled again; it doubles from one to the other.
+pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// The most contacts of a node; some 200 bytes of memory each.
+pub const MAX_CONTACTS: usize = 10_000;
+
+/// The most links of a node, those that are not up yet included.
+pub const MAX_LINKS: usize = 1_000;
+
+/// The most callers that wait for one connection.
+pub(super) const MAX_WAITERS: usize = 1_000;
+
+/// How things stand with a peer, as long as anything is going on with it.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    /// All links, oldest first.
+    pub(super) links: BTreeSet<LinkId>,
+    /// The link on which entries are sent.
+    pub(super) active: Option<LinkId>,
+    pub(super) dial: Dial,
+    /// How often dialling failed in a row.
+    pub(super) failures: u32,
+    /// Who waits for a link, and until when.
+    pub(super) waiters: Vec<Waiter>,
+    /// By which name and record somebody connects to a peer that is no contact yet.
+    pub(super) candidate: Option<(Username, SignedRecord)>,
+    /// The answer for which sending waits.
+    pub(super) loading: Option<LoadId>,
+}
+
+/// Who waits for a link.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiter {
+    pub(super) command: CommandId,
+    pub(super) until: Duration,
+}
+
+/// How far dialling is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Dial {
+    #[default]
+    Idle,
+    /// Not before this time.
+    Waiting(Duration),
+    /// The tracker is asked where the peer is now.
+    Finding,
+    /// The driver dials.
+    Dialling,
+}
+
+impl Presence {
+    /// Whether nothing is going on.
+    pub(super) fn is_idle(&self) -> bool {
+        self.links.is_empty() && self.dial == Dial::Idle && self.waiters.is_empty()
+    }
+
+    /// When to dial again after a failure.
+    pub(super) fn back_off(&mut self, now: Duration, draw: &mut Draw) {
+        let (shortest, longest) = BACKOFF;
+        let full = shortest.saturating_mul(1 << self.failures.min(10)).min(longest);
+        self.failures = self.failures.saturating_add(1);
+        // Between half and all of it, so that two who lost each other do not keep meeting half-way.
+        let millis = u64::try_from(full.as_millis()).unwrap_or(u64::MAX);
+        let wait = millis / 2 + draw.number() % (millis / 2 + 1);
+        self.dial = Dial::Waiting(now + Duration::from_millis(wait));
+    }
+}
+
+/// A link from its first frame to its last.
+#[derive(Debug)]
+pub(super) struct LinkState {
+    pub(super) peer: PeerId,
+    pub(super) dialled: bool,
+    pub(super) since: Duration,
+    pub(super) phase: Phase,
+    /// Who the other end says it is.
+    pub(super) hello: Option<SignedRecord>,
+    /// What the other end says it has.
+    pub(super) have: Option<Vec<Position>>,
+    /// The last entry of mine that the other end has, or that was sent on this link.
+    pub(super) cursor: Option<Position>,
+    pub(super) in_flight: InFlight,
+    /// When something was last acknowledged, or sent with nothing else in flight.
+    pub(super) progress: Duration,
+    /// The position at which the other end was last asked to go on, so that a run of entries beyond a gap asks once.
+    pub(super) asked_at: Option<Option<Position>>,
+}
+
+/// How far a link is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The other end has not said who it is.
+    Hello,
+    /// The tracker is asked whether the other end is who it says.
+    Judging,
+    /// I have greeted, the other end has not.
+    Greeted,
+    /// Both have greeted.
+    Up,
+    /// I have said goodbye; open until then for what the other end has sent and wants acknowledged.
+    Left(Duration),
+    /// The other end has said goodbye; open until then for the last acknowledgements of what I sent.
+    Leaving(Duration),
+}
+
+impl LinkState {
+    pub(super) fn new(peer: PeerId, dialled: bool, now: Duration) -> Self {
+        Self {
+            peer,
+            dialled,
+            since: now,
+            phase: Phase::Hello,
+            hello: None,
+            have: None,
+            cursor: None,
+            in_flight: InFlight::default(),
+            progress: now,
+            asked_at: None,
+        }
+    }
+
+    /// When something must have happened.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Hello | Phase::Judging | Phase::Greeted => Some(self.since + CONNECT_TIMEOUT),
+            Phase::Left(until) | Phase::Leaving(until) => Some(until),
+            Phase::Up if !self.in_flight.is_empty() => Some(self.progress + ACK_TIMEOUT),
+            Phase::Up => None,
+        }
+    }
+}
+
+/// What was sent on a link and is not acknowledged on it.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    entries: VecDeque<(Epoch, u64, usize)>,
+    bytes: usize,
+}
+
+impl InFlight {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn room(&self) -> (usize, usize) {
+        (MAX_IN_FLIGHT.saturating_sub(self.entries.len()), MAX_IN_FLIGHT_BYTES.saturating_sub(self.bytes))
+    }
+
+    /// Whether one more entry of this weight may be sent. A single one always may.
+    pub(super) fn has_room_for(&self, weight: usize) -> bool {
+        let (entries, bytes) = self.room();
+        self.is_empty() || (entries > 0 && weight <= bytes)
+    }
+
+    pub(super) fn push(&mut self, epoch: Epoch, n: u64, weight: usize) {
+        self.entries.push_back((epoch, n, weight));
+        self.bytes += weight;
+    }
+
+    /// All those at the front that are covered have arrived. Says whether there are any.
+    pub(super) fn arrived(&mut self, covered: impl Fn(Epoch, u64) -> bool) -> bool {
+        let before = self.entries.len();
+        while let Some(&(_, _, weight)) = self.entries.front().filter(|(epoch, n, _)| covered(*epoch, *n)) {
+            self.entries.pop_front();
+            self.bytes -= weight;
+        }
+        self.entries.len() < before
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+}

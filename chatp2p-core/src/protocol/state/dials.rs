@@ -1,0 +1,222 @@
+//! Finding peers and dialling them, and whom to let in.
+
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::code::Code;
+use crate::identity::{PeerId, Username};
+use crate::record::{Endpoint, SignedRecord};
+
+use super::super::decision::{Ask, Decision, Effect, Outcome, Refusal};
+use super::super::event::Event;
+use super::super::input::{Found, LinkId};
+use super::super::presence::{Dial, Phase, Waiter};
+use super::super::wire::Reason;
+use super::{Find, State};
+
+impl State {
+    /// Whether there is a reason to dial this peer.
+    fn is_wanted(&self, peer: PeerId) -> bool {
+        if self.stopping.is_some() {
+            return false;
+        }
+        let waited_for = self.presences.get(&peer).is_some_and(|presence| !presence.waiters.is_empty());
+        let contact = self.contacts.get(&peer).filter(|contact| !contact.forgotten);
+        let due = contact.is_some_and(|contact| {
+            contact.wanted || self.talks.get(&peer).is_some_and(super::super::log::Talk::has_outbox)
+        });
+        waited_for || due
+    }
+
+    /// Plans to dial a peer for whom there is a reason and no link, as soon as possible.
+    pub(super) fn consider_dialling(&mut self, peer: PeerId, now: Duration) {
+        if !self.is_wanted(peer) {
+            return;
+        }
+        let presence = self.presence(peer);
+        if presence.links.is_empty() && presence.dial == Dial::Idle {
+            presence.dial = Dial::Waiting(now);
+        }
+    }
+
+    pub(super) fn start_dial_if_due(&mut self, peer: PeerId, now: Now, out: &mut Decision) {
+        if matches!(self.presence(peer).dial, Dial::Waiting(until) if until <= now.mono) {
+            self.start_dial(peer, now, out);
+        }
+        self.tidy(peer);
+    }
+
+    /// Asks the tracker where the peer is now.
+    pub(super) fn start_dial(&mut self, peer: PeerId, now: Now, out: &mut Decision) {
+        let wanted = self.is_wanted(peer);
+        let presence = self.presence(peer);
+        if !wanted || !presence.links.is_empty() {
+            presence.dial = Dial::Idle;
+            return self.tidy(peer);
+        }
+        if let Some((_, record)) = &presence.candidate {
+            // Whoever connects has just asked the tracker.
+            let endpoints = record.record().endpoints.clone();
+            presence.dial = Dial::Dialling;
+            return out.effect(Effect::Dial { peer, endpoints });
+        }
+        let Some(name) = self.contacts.get(&peer).map(|contact| contact.name.clone()) else {
+            return self.dial_failed(peer, "its address is not known", now, out);
+        };
+        self.presence(peer).dial = Dial::Finding;
+        self.find_mut(&name, out).dial = Some(peer);
+    }
+
+    /// What is being asked about a name; asks if nothing is yet.
+    pub(super) fn find_mut(&mut self, name: &Username, out: &mut Decision) -> &mut Find {
+        if !self.finds.contains_key(name) {
+            out.ask(Ask::Find(name.clone()));
+        }
+        self.finds.entry(name.clone()).or_default()
+    }
+
+    pub(super) fn found(&mut self, name: &Username, answer: &Found, now: Now, out: &mut Decision) {
+        let Some(find) = self.finds.remove(name) else { return };
+        let record = match answer {
+            Found::Record(record) => Some(&**record),
+            Found::Unsigned | Found::Nobody | Found::Trouble(_) => None,
+        };
+        if let (Some(record), Some(pinned)) = (record, self.by_name(name))
+            && record.record().peer_id != pinned
+        {
+            out.tell(Event::KeyChanged { peer: name.clone(), presented: record.record().peer_id });
+        }
+        for link in find.judges {
+            self.judged(link, name, answer, now, out);
+        }
+        if let Some(peer) = find.dial {
+            let fresh = record.filter(|record| record.record().peer_id == peer);
+            self.dial_contact(peer, fresh, out);
+        }
+        if !find.connects.is_empty() {
+            self.connect_found(name, answer, find.connects, out);
+        }
+    }
+
+    /// Dials a contact where it was found, else where it was before.
+    fn dial_contact(&mut self, peer: PeerId, fresh: Option<&SignedRecord>, out: &mut Decision) {
+        let presence = self.presence(peer);
+        if presence.dial != Dial::Finding {
+            return;
+        }
+        if !presence.links.is_empty() {
+            presence.dial = Dial::Idle;
+            return;
+        }
+        presence.dial = Dial::Dialling;
+        let known = self.contacts.get(&peer).and_then(|contact| contact.record.as_ref());
+        let endpoints = fresh.or(known).map(|record| record.record().endpoints.clone()).unwrap_or_default();
+        out.effect(Effect::Dial { peer, endpoints });
+    }
+
+    fn connect_found(&mut self, name: &Username, answer: &Found, waiters: Vec<Waiter>, out: &mut Decision) {
+        let refuse = |out: &mut Decision, refusal: &Refusal| {
+            for waiter in &waiters {
+                out.reply(waiter.command, Err(refusal.clone()));
+            }
+        };
+        let pinned = self.by_name(name);
+        let (peer, endpoints, record) = match (answer, pinned) {
+            (Found::Record(record), _) if record.record().peer_id == self.me.peer_id => {
+                return refuse(out, &Refusal::Oneself);
+            }
+            (Found::Record(record), Some(pinned)) if record.record().peer_id != pinned => {
+                return refuse(out, &Refusal::KeyChanged);
+            }
+            (Found::Record(record), _) => {
+                (record.record().peer_id, record.record().endpoints.clone(), Some((**record).clone()))
+            }
+            (_, Some(pinned)) => (pinned, self.last_endpoints(pinned), None),
+            (Found::Unsigned, None) => {
+                let reason = "it runs a classic client, which has no key to prove who it is".to_owned();
+                return refuse(out, &Refusal::Unreachable(reason));
+            }
+            (Found::Nobody, None) => return refuse(out, &Refusal::UnknownPeer),
+            (Found::Trouble(code), None) => return refuse(out, &Refusal::Tracker(*code)),
+        };
+        if self.is_up(peer) && pinned == Some(peer) {
+            for waiter in &waiters {
+                out.reply(waiter.command, Ok(Outcome::Done));
+            }
+            return;
+        }
+        let presence = self.presence(peer);
+        presence.waiters.extend(waiters);
+        if let Some(record) = record {
+            presence.candidate = Some((name.clone(), record));
+        }
+        if presence.links.is_empty() && presence.dial != Dial::Dialling {
+            presence.dial = Dial::Dialling;
+            out.effect(Effect::Dial { peer, endpoints });
+        }
+    }
+
+    fn last_endpoints(&self, peer: PeerId) -> Vec<Endpoint> {
+        let record = self.contacts.get(&peer).and_then(|contact| contact.record.as_ref());
+        record.map(|record| record.record().endpoints.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn dial_failed(&mut self, peer: PeerId, reason: &str, now: Now, out: &mut Decision) {
+        let waiters = std::mem::take(&mut self.presence(peer).waiters);
+        for waiter in waiters {
+            out.reply(waiter.command, Err(Refusal::Unreachable(reason.to_owned())));
+        }
+        let wanted = self.is_wanted(peer);
+        let Some(presence) = self.presences.get_mut(&peer) else { return };
+        presence.candidate = None;
+        presence.dial = Dial::Idle;
+        if wanted && presence.links.is_empty() {
+            presence.back_off(now.mono, &mut self.draw);
+        }
+        self.tidy(peer);
+    }
+
+    /// Stops every attempt to reach this peer.
+    pub(super) fn give_up_dialling(&mut self, peer: PeerId, out: &mut Decision) {
+        let presence = self.presence(peer);
+        if presence.dial == Dial::Dialling {
+            out.effect(Effect::CancelDial(peer));
+        }
+        presence.dial = Dial::Idle;
+        presence.candidate = None;
+        for waiter in std::mem::take(&mut presence.waiters) {
+            out.reply(waiter.command, Err(Refusal::Unreachable("the attempt was given up".to_owned())));
+        }
+        self.tidy(peer);
+    }
+
+    /// Asks the tracker whether the stranger behind a link owns the name it goes by.
+    pub(super) fn judge(&mut self, link: LinkId, name: &Username, out: &mut Decision) {
+        self.find_mut(name, out).judges.insert(link);
+    }
+
+    fn judged(&mut self, link: LinkId, name: &Username, answer: &Found, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get(&link).filter(|state| state.phase == Phase::Judging) else { return };
+        let code = match answer {
+            Found::Record(record) if record.record().peer_id == state.peer => match self.by_name(name) {
+                // Somebody else was let in under this name while the tracker was asked.
+                Some(pinned) if pinned != state.peer => Code::KeyChanged,
+                _ => return self.greet(link, now, out),
+            },
+            Found::Record(_) | Found::Unsigned | Found::Nobody => Code::NameUnproved,
+            Found::Trouble(code) => *code,
+        };
+        self.refuse(link, code, now, out);
+    }
+
+    pub(super) fn refuse(&mut self, link: LinkId, code: Code, now: Now, out: &mut Decision) {
+        self.leave(link, &Reason::Refused(code.as_str().to_owned()), now, out);
+    }
+
+    /// Drops what is remembered of a peer with whom nothing is going on.
+    pub(super) fn tidy(&mut self, peer: PeerId) {
+        if self.presences.get(&peer).is_some_and(super::Presence::is_idle) {
+            self.presences.remove(&peer);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The flow of entries and acknowledgements on links that are up.
+
+use crate::clock::Now;
+use crate::identity::PeerId;
+use crate::message::{Body, Delivery, Entry, Message, Position};
+use crate::storage::{Change, LoadLimit, LoggedEntry};
+
+use super::super::decision::{Ask, Decision, LoadId};
+use super::super::event::Event;
+use super::super::input::{LinkId, Loaded};
+use super::super::log::{Next, Verdict};
+use super::super::presence::Phase;
+use super::super::wire::{Content, Frame, LogEntry};
+use super::State;
+
+/// The most entries of one reading from the store, and their bytes: enough to keep a link busy while the next comes.
+const LOAD: LoadLimit = LoadLimit { entries: 256, bytes: 1 << 20 };
+
+impl State {
+    /// Goes on where the other end of the active link says it is.
+    pub(super) fn resume(&mut self, link: LinkId, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get(&link) else { return };
+        let peer = state.peer;
+        let have = state.have.clone().unwrap_or_default();
+        let resumption = self.talk(peer).resume(&have);
+        if resumption.restored && self.talk(peer).end_epoch() {
+            out.change(Change::EndEpoch { peer });
+        }
+        if let Some(position) = resumption.after {
+            self.note_acknowledged(peer, position, out);
+        }
+        if let Some(state) = self.links.get_mut(&link) {
+            state.cursor = resumption.after;
+            state.in_flight.clear();
+            state.progress = now.mono;
+        }
+        // What is being loaded was asked for from another place.
+        self.presence(peer).loading = None;
+        self.pump(peer, out);
+    }
+
+    /// Sees to it that what can be sent is sent.
+    pub(super) fn pump(&mut self, peer: PeerId, out: &mut Decision) {
+        let Some(presence) = self.presences.get(&peer).filter(|presence| presence.loading.is_none()) else { return };
+        let Some(link) = presence.active.and_then(|link| self.links.get(&link)) else { return };
+        let (entries, bytes) = link.in_flight.room();
+        if !link.in_flight.is_empty() && (entries == 0 || bytes == 0) {
+            return;
+        }
+        let limit = LoadLimit { entries: LOAD.entries.min(entries.max(1)), bytes: LOAD.bytes.min(bytes.max(1)) };
+        let cursor = link.cursor;
+        let next = self.talk(peer).next(cursor);
+        let load = self.next_load();
+        match next {
+            Next::Nothing => return,
+            Next::Queued => out.ask(Ask::Queued { load, peer, limit }),
+            Next::Logged { epoch, first, last } => {
+                out.ask(Ask::Logged { load, peer, epoch, range: first..=last, limit });
+            }
+        }
+        self.presence(peer).loading = Some(load);
+    }
+
+    pub(super) fn loaded(&mut self, load: LoadId, entries: Option<Loaded>, now: Now, out: &mut Decision) {
+        let waiting = self.presences.iter().find(|(_, presence)| presence.loading == Some(load));
+        let Some((peer, link)) = waiting.and_then(|(peer, presence)| Some((*peer, presence.active?))) else { return };
+        self.presence(peer).loading = None;
+        let all_sent = match entries {
+            Some(Loaded::Queued(entries)) => self.send_queued(peer, link, entries, now, out),
+            Some(Loaded::Logged(entries)) => self.send_again(peer, link, entries, now, out),
+            // The store refused to read. The link is given up, and tried again after the back-off.
+            None => return self.drop_link(link, now, out),
+        };
+        // Where there was no room, the next acknowledgement makes some.
+        if all_sent {
+            self.pump(peer, out);
+        }
+    }
+
+    /// Says whether all of them were sent.
+    fn send_queued(&mut self, peer: PeerId, link: LinkId, entries: Vec<Entry>, now: Now, out: &mut Decision) -> bool {
+        let some = !entries.is_empty();
+        for entry in entries {
+            if !self.has_room(link, entry.weight()) {
+                return false;
+            }
+            self.talk(peer).unqueue(entry.weight());
+            let id = entry.id;
+            let place = self.place_and_send(peer, link, entry, now, out);
+            out.change(Change::Place { peer, id, place });
+        }
+        some
+    }
+
+    fn has_room(&self, link: LinkId, weight: usize) -> bool {
+        self.links.get(&link).is_some_and(|state| state.in_flight.has_room_for(weight))
+    }
+
+    fn send_again(
+        &mut self,
+        peer: PeerId,
+        link: LinkId,
+        entries: Vec<LoggedEntry>,
+        now: Now,
+        out: &mut Decision,
+    ) -> bool {
+        let Some(mut cursor) = self.links.get(&link).map(|state| state.cursor) else { return false };
+        let some = !entries.is_empty();
+        for logged in entries {
+            let weight = logged.entry.as_ref().map_or(0, Entry::weight);
+            let Next::Logged { epoch, first, .. } = self.talk(peer).next(cursor) else { return false };
+            if first != logged.n || !self.has_room(link, weight) {
+                return false;
+            }
+            let entry = self.talk(peer).resend(cursor, epoch, logged.n, logged.hash, logged.entry);
+            cursor = Some(Position { epoch, n: logged.n, hash: logged.hash });
+            self.transmit(link, entry, cursor, weight, now, out);
+        }
+        some
+    }
+
+    /// Gives an entry its place and hands it to a link. The caller makes the place durable.
+    pub(super) fn place_and_send(
+        &mut self,
+        peer: PeerId,
+        link: LinkId,
+        entry: Entry,
+        now: Now,
+        out: &mut Decision,
+    ) -> Position {
+        let weight = entry.weight();
+        let me = self.me.peer_id;
+        let talk = self.talks.entry(peer).or_insert_with(|| super::Talk::new(me, peer));
+        let (position, entry) = talk.place(entry, &mut self.draw);
+        self.transmit(link, entry, Some(position), weight, now, out);
+        position
+    }
+
+    fn transmit(
+        &mut self,
+        link: LinkId,
+        entry: LogEntry,
+        cursor: Option<Position>,
+        weight: usize,
+        now: Now,
+        out: &mut Decision,
+    ) {
+        if let Some(state) = self.links.get_mut(&link) {
+            if state.in_flight.is_empty() {
+                state.progress = now.mono;
+            }
+            state.in_flight.push(entry.epoch, entry.n, weight);
+            state.cursor = cursor;
+            out.send(link, Frame::Entry(entry));
+        }
+    }
+
+    pub(super) fn acknowledged(&mut self, link: LinkId, position: Position, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let peer = state.peer;
+        // A position that is not known here belongs to an epoch that has ended, or shows that one must end; the next
+        // greeting will tell.
+        let Some(talk) = self.talks.get(&peer).filter(|talk| talk.knows_position(&position)) else { return };
+        if state.in_flight.arrived(|epoch, n| talk.is_sent(epoch, n, position)) {
+            state.progress = now.mono;
+        }
+        let over = matches!(state.phase, Phase::Leaving(_)) && state.in_flight.is_empty();
+        self.note_acknowledged(peer, position, out);
+        if over {
+            // This end was only waiting for that.
+            self.drop_link(link, now, out);
+        } else {
+            self.pump(peer, out);
+        }
+    }
+
+    fn note_acknowledged(&mut self, peer: PeerId, position: Position, out: &mut Decision) {
+        if let Some(last) = self.talk(peer).acknowledge(position) {
+            out.change(Change::Acknowledged { peer, position });
+            if let Some(name) = self.contact_name(peer) {
+                out.tell(Event::Delivered { peer: name, through: last.id });
+            }
+        }
+    }
+
+    pub(super) fn entry(&mut self, link: LinkId, entry: LogEntry, out: &mut Decision) {
+        let Some(peer) = self.links.get(&link).map(|state| state.peer) else { return };
+        match self.talk(peer).judge(&entry) {
+            Verdict::Accept(position) => {
+                self.talk(peer).advance(position);
+                match entry.content {
+                    Content::Entry(entry) => self.receive(peer, entry, position, out),
+                    Content::Erased(_) => out.change(Change::Skipped { peer, position }),
+                }
+                out.ack(link, position);
+            }
+            Verdict::Repeat(position) => out.ack(link, position),
+            Verdict::Gap => self.ask_to_go_on(link, peer, out),
+        }
+    }
+
+    fn receive(&mut self, peer: PeerId, entry: Entry, position: Position, out: &mut Decision) {
+        if let Some(name) = self.contact_name(peer) {
+            let Body::Text(content) = entry.body.clone();
+            let message = Message {
+                id: entry.id,
+                from: name,
+                to: self.me.username.clone(),
+                content,
+                written: entry.written,
+                delivery: Delivery::Delivered,
+            };
+            out.tell_received(peer, entry.id, Event::Message(message));
+        }
+        out.change(Change::Received { peer, entry, position });
+    }
+
+    /// Asks the other end to go on from where its log stands here; once for all that comes beyond the same gap.
+    fn ask_to_go_on(&mut self, link: LinkId, peer: PeerId, out: &mut Decision) {
+        let have = self.talk(peer).have();
+        let at = have.last().copied();
+        if let Some(state) = self.links.get_mut(&link)
+            && state.asked_at != Some(at)
+        {
+            state.asked_at = Some(at);
+            out.send(link, Frame::Greeting { have });
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Links from the first frame to the last: who is behind them, when they are up, and how they end.
+
+use crate::clock::Now;
+use crate::code::Code;
+use crate::identity::{PeerId, Username};
+use crate::record::SignedRecord;
+use crate::storage::Contact;
+
+use super::super::decision::{Decision, Effect, Outcome, Refusal};
+use super::super::event::Event;
+use super::super::input::LinkId;
+use super::super::presence::{Dial, LEAVE_TIMEOUT, LinkState, MAX_CONTACTS, MAX_LINKS, Phase};
+use super::super::wire::{Frame, Reason};
+use super::State;
+
+impl State {
+    pub(super) fn link_up(&mut self, link: LinkId, peer: PeerId, dialled: bool, now: Now, out: &mut Decision) {
+        if dialled {
+            self.presence(peer).dial = Dial::Idle;
+        }
+        if self.stopping.is_some() || peer == self.me.peer_id || self.links.len() >= MAX_LINKS {
+            out.close(link);
+            if dialled {
+                self.dial_failed(peer, "no more links can be had", now, out);
+            }
+            return;
+        }
+        self.links.insert(link, LinkState::new(peer, dialled, now.mono));
+        self.presence(peer).links.insert(link);
+        out.send(link, Frame::Hello { record: self.me.record.clone() });
+    }
+
+    pub(super) fn frame(&mut self, link: LinkId, frame: Frame, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        match (frame, state.phase) {
+            (Frame::Hello { record }, Phase::Hello) => self.hello(link, record, now, out),
+            (Frame::Greeting { have }, Phase::Judging) => state.have = Some(have),
+            (Frame::Greeting { have }, Phase::Greeted) => {
+                state.have = Some(have);
+                self.up(link, now, out);
+            }
+            (Frame::Greeting { have }, Phase::Up) => {
+                state.have = Some(have);
+                let peer = state.peer;
+                if self.presence(peer).active == Some(link) {
+                    self.resume(link, now, out);
+                }
+            }
+            (Frame::Entry(entry), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => self.entry(link, entry, out),
+            (Frame::Ack(position), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
+                self.acknowledged(link, position, now, out)
+            }
+            (Frame::Goodbye { reason }, _) => self.goodbye(link, &reason, now, out),
+            // What comes before its time or after it counts for nothing; whoever sent it will be asked to go on.
+            (Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Entry(_) | Frame::Ack(_), _) => {}
+        }
+    }
+
+    fn hello(&mut self, link: LinkId, record: SignedRecord, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let (peer, dialled) = (state.peer, state.dialled);
+        if record.record().peer_id != peer {
+            return self.refuse(link, Code::NameUnproved, now, out);
+        }
+        let name = record.record().username.clone();
+        state.hello = Some(record);
+        let expected = dialled && self.presence(peer).candidate.is_some();
+        if self.is_known(peer) || expected {
+            return self.greet(link, now, out);
+        }
+        if dialled {
+            // The user has forgotten this peer in the meantime.
+            return self.leave(link, &Reason::Disconnected, now, out);
+        }
+        let pinned = self.by_name(&name);
+        if name == self.me.username || pinned.is_some() {
+            if pinned.is_some() {
+                out.tell(Event::KeyChanged { peer: name, presented: peer });
+            }
+            return self.refuse(link, Code::KeyChanged, now, out);
+        }
+        if let Some(state) = self.links.get_mut(&link) {
+            state.phase = Phase::Judging;
+        }
+        self.judge(link, &name, out);
+    }
+
+    /// Lets the other end in, as far as this end is concerned.
+    pub(super) fn greet(&mut self, link: LinkId, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        state.phase = Phase::Greeted;
+        let (peer, greeted) = (state.peer, state.have.is_some());
+        let have = self.talk(peer).have();
+        out.send(link, Frame::Greeting { have });
+        if greeted {
+            self.up(link, now, out);
+        }
+    }
+
+    fn up(&mut self, link: LinkId, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get(&link) else { return };
+        let (peer, hello) = (state.peer, state.hello.clone());
+        if let Err(code) = self.pin(peer, hello, out) {
+            return self.refuse(link, code, now, out);
+        }
+        if let Some(state) = self.links.get_mut(&link) {
+            state.phase = Phase::Up;
+        }
+        let presence = self.presence(peer);
+        presence.failures = 0;
+        presence.candidate = None;
+        let others: Vec<LinkId> = presence.links.iter().copied().filter(|other| *other != link).collect();
+        let first = presence.active.is_none();
+        if presence.dial == Dial::Dialling {
+            out.effect(Effect::CancelDial(peer));
+        }
+        presence.dial = Dial::Idle;
+        presence.active = Some(link);
+        presence.loading = None;
+        for waiter in std::mem::take(&mut presence.waiters) {
+            out.reply(waiter.command, Ok(Outcome::Done));
+        }
+        if first && let Some(contact) = self.contacts.get(&peer) {
+            out.tell(Event::PeerConnected(contact.name.clone()));
+        }
+        // One end decides which of two links stays, so that they cannot decide differently.
+        if self.me.peer_id < peer {
+            for other in others {
+                self.leave(other, &Reason::Superseded, now, out);
+            }
+        }
+        self.resume(link, now, out);
+    }
+
+    /// Makes the other end of a link a contact, or notes what is new about it.
+    fn pin(&mut self, peer: PeerId, hello: Option<SignedRecord>, out: &mut Decision) -> Result<(), Code> {
+        let candidate = self.presence(peer).candidate.clone();
+        let known = self.contacts.get(&peer).filter(|contact| !contact.forgotten);
+        let name = match (known, &candidate, &hello) {
+            (Some(contact), _, _) => contact.name.clone(),
+            (None, Some((name, _)), _) => name.clone(),
+            (None, None, Some(record)) => record.record().username.clone(),
+            (None, None, None) => return Err(Code::NameUnproved),
+        };
+        if self.by_name(&name).is_some_and(|pinned| pinned != peer) {
+            return Err(Code::KeyChanged);
+        }
+        if self.contacts.len() >= MAX_CONTACTS && !self.contacts.contains_key(&peer) {
+            return Err(Code::ContactsFull);
+        }
+        let old = known.and_then(|contact| contact.record.clone());
+        let records = old.into_iter().chain(candidate.map(|(_, record)| record)).chain(hello);
+        let record = records.max_by_key(|record| record.record().seq);
+        let contact = Contact { peer_id: peer, name, record, wanted: true, forgotten: false };
+        if known != Some(&contact) {
+            self.put_contact(contact, out);
+        }
+        Ok(())
+    }
+
+    fn goodbye(&mut self, link: LinkId, reason: &Reason, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let peer = state.peer;
+        match reason {
+            Reason::Disconnected | Reason::Stopped => self.set_wanted(peer, false, out),
+            Reason::Superseded => {}
+            Reason::Refused(code) => {
+                let code = code.clone();
+                for waiter in std::mem::take(&mut self.presence(peer).waiters) {
+                    out.reply(waiter.command, Err(Refusal::Refused(code.clone())));
+                }
+                return self.drop_link(link, now, out);
+            }
+        }
+        let Some(state) = self.links.get_mut(&link) else { return };
+        // The other end has said all it wants to say: this one may close as soon as its own entries have arrived.
+        if state.in_flight.is_empty() || state.phase != Phase::Up {
+            return self.drop_link(link, now, out);
+        }
+        state.phase = Phase::Leaving(now.mono + LEAVE_TIMEOUT);
+        self.lost(peer, link, now, out);
+    }
+
+    /// Says goodbye on one link and keeps it open for the last acknowledgements.
+    pub(super) fn leave(&mut self, link: LinkId, reason: &Reason, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if matches!(state.phase, Phase::Left(_) | Phase::Leaving(_)) {
+            return;
+        }
+        let peer = state.peer;
+        state.phase = Phase::Left(now.mono + LEAVE_TIMEOUT);
+        out.send(link, Frame::Goodbye { reason: reason.clone() });
+        self.lost(peer, link, now, out);
+    }
+
+    pub(super) fn leave_all(&mut self, peer: PeerId, reason: &Reason, now: Now, out: &mut Decision) {
+        let links: Vec<LinkId> = self.presence(peer).links.iter().rev().copied().collect();
+        // First those that are not in use, so that leaving the active one does not make another one active.
+        let active = self.presence(peer).active;
+        for link in links.iter().filter(|link| Some(**link) != active).chain(active.as_ref()) {
+            self.leave(*link, reason, now, out);
+        }
+    }
+
+    /// Closes a link and is done with it.
+    pub(super) fn drop_link(&mut self, link: LinkId, now: Now, out: &mut Decision) {
+        if self.links.contains_key(&link) {
+            out.close(link);
+            self.remove_link(link, now, out);
+        }
+    }
+
+    pub(super) fn remove_link(&mut self, link: LinkId, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.remove(&link) else { return };
+        let peer = state.peer;
+        self.presence(peer).links.remove(&link);
+        self.lost(peer, link, now, out);
+        if self.presence(peer).links.is_empty() {
+            match state.phase {
+                Phase::Hello | Phase::Judging | Phase::Greeted => {
+                    self.dial_failed(peer, "the connection was lost before it was up", now, out);
+                }
+                Phase::Up => self.redial(peer, now),
+                // Whoever wants to connect has been waiting for the old link to be gone.
+                Phase::Left(_) | Phase::Leaving(_) => self.consider_dialling(peer, now.mono),
+            }
+        }
+        self.tidy(peer);
+        self.reply_if_stopped(out);
+    }
+
+    /// Nothing more is sent on this link. If another one is up, goes on there; else the peer is gone.
+    fn lost(&mut self, peer: PeerId, link: LinkId, now: Now, out: &mut Decision) {
+        let presence = self.presence(peer);
+        if presence.active != Some(link) {
+            return;
+        }
+        presence.loading = None;
+        let links = presence.links.clone();
+        let up = |id: &LinkId| self.links.get(id).is_some_and(|state| state.phase == Phase::Up);
+        let next = links.into_iter().rev().find(|id| *id != link && up(id));
+        self.presence(peer).active = next;
+        match next {
+            Some(next) => self.resume(next, now, out),
+            None => {
+                if let Some(name) = self.contact_name(peer) {
+                    out.tell(Event::PeerDisconnected(name));
+                }
+            }
+        }
+    }
+
+    pub(super) fn contact_name(&self, peer: PeerId) -> Option<Username> {
+        self.contacts.get(&peer).map(|contact| contact.name.clone())
+    }
+
+    /// Plans the next dial to a peer whose last link is gone.
+    fn redial(&mut self, peer: PeerId, now: Now) {
+        self.consider_dialling(peer, now.mono);
+        let draw = &mut self.draw;
+        if let Some(presence) = self.presences.get_mut(&peer)
+            && matches!(presence.dial, Dial::Waiting(until) if until <= now.mono)
+        {
+            presence.back_off(now.mono, draw);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What travels on a link: a version byte and one CBOR item, `[kind, {field: value, …}]` with small integer keys.
+//! `docs/PROTOCOL.md` has it in words and test vectors.
+//!
+//! Everything is checked before anything is allocated for it: length, version, depth; then that the item is whole and
+//! nothing trails it.
+
+use minicbor::data::Token;
+use minicbor::decode::Tokenizer;
+use minicbor::{Decode, Decoder, Encode};
+
+use crate::message::{Body, Entry, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Position};
+use crate::record::SignedRecord;
+
+/// The version of the protocol, the first byte of every frame.
+pub const VERSION: u8 = 1;
+
+/// The deepest nesting of a frame: an entry's body stands at depth 6; two more for fields to come.
+pub const MAX_DEPTH: usize = 8;
+
+/// The most positions in a greeting, and the longest reason of a farewell in bytes.
+pub const MAX_POSITIONS: usize = 8;
+/// The longest code of a refusal in bytes.
+pub const MAX_REASON_BYTES: usize = 64;
+
+/// One item on a link. Both ends are known by the keys they proved; no frame says who sent it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Frame {
+    /// The first frame of each end: who I say I am.
+    #[n(0)]
+    #[cbor(map)]
+    Hello {
+        /// My own record, signed by the key that I proved.
+        #[n(0)]
+        record: SignedRecord,
+    },
+    /// Where I hold your log. Opens the conversation, and later asks to go on from there.
+    #[n(1)]
+    #[cbor(map)]
+    Greeting {
+        /// The last position of each of your epochs that I know, oldest first: at most [`MAX_POSITIONS`], the newest ones.
+        #[n(0)]
+        have: Vec<Position>,
+    },
+    /// An entry of my log.
+    #[n(2)]
+    Entry(#[n(0)] LogEntry),
+    /// I have committed your log up to here.
+    #[n(3)]
+    Ack(#[n(0)] Position),
+    /// I send no more entries. Close this link when what you sent is acknowledged.
+    #[n(4)]
+    #[cbor(map)]
+    Goodbye {
+        /// Why.
+        #[n(0)]
+        reason: Reason,
+    },
+}
+
+/// An entry at its place.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct LogEntry {
+    /// The life of the log.
+    #[n(0)]
+    pub epoch: Epoch,
+    /// The number in it.
+    #[n(1)]
+    pub n: u64,
+    /// The hash of the entry before; absent for the first of an epoch.
+    #[n(2)]
+    pub before: Option<LogHash>,
+    /// For the first of an epoch: up to where the epoch before it goes, if there was one.
+    #[n(3)]
+    pub follows: Option<EpochEnd>,
+    /// What stands there.
+    #[n(4)]
+    pub content: Content,
+}
+
+/// Where an epoch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct EpochEnd {
+    /// Which.
+    #[n(0)]
+    pub epoch: Epoch,
+    /// At which number.
+    #[n(1)]
+    pub n: u64,
+}
+
+/// What stands at a place of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Content {
+    /// An entry.
+    #[n(0)]
+    Entry(#[n(0)] Entry),
+    /// Something that was erased: a tombstone, so that numbers never block.
+    #[n(1)]
+    Erased(#[n(0)] LogHash),
+}
+
+/// Why somebody leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The user disconnected.
+    #[n(0)]
+    Disconnected,
+    /// The node stops.
+    #[n(1)]
+    Stopped,
+    /// There is a newer link between us.
+    #[n(2)]
+    Superseded,
+    /// You are not let in.
+    #[n(3)]
+    Refused(#[n(0)] String),
+}
+
+/// Why bytes are no frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Longer than [`MAX_FRAME_BYTES`].
+    #[error("the frame is too large")]
+    TooLarge,
+    /// Of a version that this node does not speak.
+    #[error("the frame is of version {0}, this node speaks {VERSION}")]
+    Version(u8),
+    /// Nested deeper than [`MAX_DEPTH`].
+    #[error("the frame is nested too deeply")]
+    TooDeep,
+    /// Cut off, followed by something, or not what a frame looks like.
+    #[error("the frame is malformed")]
+    Malformed,
+}
+
+/// Writes a frame.
+pub fn encode(frame: &Frame) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    let mut encoder = minicbor::Encoder::new(&mut bytes);
+    // Writing to a Vec cannot fail.
+    let written = encoder.encode(frame).is_ok();
+    debug_assert!(written);
+    bytes
+}
+
+/// Reads a frame.
+///
+/// # Errors
+/// [`WireError`] for anything but exactly one well-formed frame within its bounds.
+pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
+    if bytes.len() > MAX_FRAME_BYTES {
+        return Err(WireError::TooLarge);
+    }
+    let item = match bytes.split_first() {
+        Some((&VERSION, item)) => item,
+        Some((&version, _)) => return Err(WireError::Version(version)),
+        None => return Err(WireError::Malformed),
+    };
+    check_depth(item)?;
+    let mut decoder = Decoder::new(item);
+    let frame: Frame = decoder.decode().map_err(|_| WireError::Malformed)?;
+    if decoder.position() != item.len() || !is_within_bounds(&frame) {
+        return Err(WireError::Malformed);
+    }
+    Ok(frame)
+}
+
+/// Walks the tokens with a stack of what is still open: no recursion, whatever the input.
+fn check_depth(item: &[u8]) -> Result<(), WireError> {
+    let mut open: Vec<Option<u64>> = Vec::with_capacity(MAX_DEPTH + 1);
+    for token in Tokenizer::new(item) {
+        let token = token.map_err(|_| WireError::Malformed)?;
+        let opens = match token {
+            Token::Array(n) => Some(Some(n)),
+            Token::Map(n) => Some(Some(n.checked_mul(2).ok_or(WireError::Malformed)?)),
+            Token::Tag(_) => Some(Some(1)),
+            Token::BeginArray | Token::BeginMap | Token::BeginBytes | Token::BeginString => Some(None),
+            Token::Break => {
+                if open.pop() != Some(None) {
+                    return Err(WireError::Malformed);
+                }
+                None
+            }
+            _ => None,
+        };
+        // A break closes what counted as an item when it was opened.
+        if !matches!(token, Token::Break)
+            && let Some(Some(left)) = open.last_mut()
+        {
+            *left = left.checked_sub(1).ok_or(WireError::Malformed)?;
+        }
+        if let Some(items) = opens {
+            if open.len() == MAX_DEPTH {
+                return Err(WireError::TooDeep);
+            }
+            open.push(items);
+        }
+        while open.last() == Some(&Some(0)) {
+            open.pop();
+        }
+    }
+    Ok(())
+}
+
+fn is_within_bounds(frame: &Frame) -> bool {
+    match frame {
+        Frame::Greeting { have } => have.len() <= MAX_POSITIONS,
+        Frame::Entry(entry) => {
+            let first = entry.n == 1;
+            let text_fits = match &entry.content {
+                Content::Entry(Entry { body: Body::Text(text), .. }) => text.len() <= MAX_TEXT_BYTES,
+                Content::Erased(_) => true,
+            };
+            entry.n > 0 && entry.before.is_none() == first && (first || entry.follows.is_none()) && text_fits
+        }
+        Frame::Goodbye { reason: Reason::Refused(code) } => code.len() <= MAX_REASON_BYTES,
+        Frame::Hello { .. } | Frame::Ack(_) | Frame::Goodbye { .. } => true,
+    }
+}

@@ -1,0 +1,162 @@
+//! The rules by which the two logs of a conversation move, without their entries: one place for every store, so that
+//! no two of them can disagree about what a legal change is.
+
+use super::{EpochLog, StorageError};
+use crate::message::{Epoch, Position};
+
+/// Where both logs of a conversation stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Heads {
+    /// My epochs, oldest first.
+    pub(super) mine: Vec<EpochLog>,
+    /// One position for each epoch of theirs, oldest first.
+    pub(super) theirs: Vec<Position>,
+}
+
+impl Heads {
+    /// The next entry of my log stands at `place`.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] unless it continues the last epoch, or begins a new one while nothing of the last is
+    /// without acknowledgement: whatever else was decided was decided on another log than this one.
+    pub(super) fn place(&mut self, place: Position) -> Result<(), StorageError> {
+        let known = self.mine.iter().any(|log| log.epoch == place.epoch);
+        match self.mine.last_mut() {
+            Some(last) if last.epoch == place.epoch => {
+                if last.head.checked_add(1) != Some(place.n) {
+                    return Err(damaged("an entry of my log does not follow the one before it"));
+                }
+                last.head = place.n;
+            }
+            _ if known => return Err(damaged("an epoch of my log that has ended cannot grow")),
+            Some(last) if last.head > last.acknowledged => {
+                return Err(damaged("an epoch of my log begins before the one before it has ended"));
+            }
+            _ if place.n != 1 => return Err(damaged("an epoch of my log does not begin with number 1")),
+            _ => self.mine.push(EpochLog { epoch: place.epoch, head: 1, acknowledged: 0, acknowledged_hash: None }),
+        }
+        Ok(())
+    }
+
+    /// The other end has everything of my log up to `position`. What it had before, it still has.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] when my log has no such entry.
+    pub(super) fn acknowledge(&mut self, position: Position) -> Result<(), StorageError> {
+        match self.mine.iter_mut().find(|log| log.epoch == position.epoch) {
+            Some(log) if position.n <= log.head => {
+                if position.n > log.acknowledged {
+                    log.acknowledged = position.n;
+                    log.acknowledged_hash = Some(position.hash);
+                }
+                Ok(())
+            }
+            _ => Err(damaged("an entry is acknowledged that my log does not have")),
+        }
+    }
+
+    /// Ends my last epoch where it is acknowledged. Returns it, and the number after which its entries lose their place.
+    pub(super) fn end_epoch(&mut self) -> Option<(Epoch, u64)> {
+        let last = self.mine.last_mut()?;
+        last.head = last.acknowledged;
+        let ended = (last.epoch, last.acknowledged);
+        if last.acknowledged == 0 {
+            self.mine.pop();
+        }
+        Some(ended)
+    }
+
+    /// Their log stands at `position` from now on.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] when it stood there or further already.
+    pub(super) fn advance(&mut self, position: Position) -> Result<(), StorageError> {
+        match self.theirs.iter_mut().find(|theirs| theirs.epoch == position.epoch) {
+            Some(theirs) if theirs.n >= position.n => Err(damaged("a log of theirs goes backwards")),
+            Some(theirs) => {
+                *theirs = position;
+                Ok(())
+            }
+            None => {
+                self.theirs.push(position);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the other end has committed the entry that stands here in my log.
+    pub(super) fn has_acknowledged(&self, epoch: Epoch, n: u64) -> bool {
+        self.mine.iter().any(|log| log.epoch == epoch && n <= log.acknowledged)
+    }
+}
+
+/// A change, or a row, that contradicts what is stored.
+pub(super) fn damaged(reason: &str) -> StorageError {
+    StorageError::Damaged { reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::LogHash;
+
+    fn at(epoch: u64, n: u64) -> Position {
+        Position { epoch: Epoch::new(epoch), n, hash: LogHash::from_bytes([n as u8; 32]) }
+    }
+
+    fn refused(result: Result<(), StorageError>) -> bool {
+        matches!(result, Err(StorageError::Damaged { .. }))
+    }
+
+    #[test]
+    fn my_log_grows_by_one_and_only_at_its_end() {
+        let mut heads = Heads::default();
+        assert!(refused(heads.place(at(1, 2))), "a gap before the first");
+        heads.place(at(1, 1)).unwrap();
+        assert!(refused(heads.place(at(1, 1))), "twice");
+        assert!(refused(heads.place(at(1, 3))), "a gap");
+        assert!(refused(heads.place(at(2, 1))), "a new epoch over an open one");
+        heads.acknowledge(at(1, 1)).unwrap();
+        heads.place(at(2, 1)).unwrap();
+        assert!(refused(heads.place(at(1, 2))), "an epoch that has ended");
+        assert_eq!(heads.mine.iter().map(|log| log.head).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn an_acknowledgement_is_never_lowered_nor_ahead_of_the_log() {
+        let mut heads = Heads::default();
+        assert!(refused(heads.acknowledge(at(1, 1))));
+        (1..=3).for_each(|n| heads.place(at(1, n)).unwrap());
+        heads.acknowledge(at(1, 2)).unwrap();
+        heads.acknowledge(at(1, 1)).unwrap();
+        assert!(refused(heads.acknowledge(at(1, 4))));
+        let log = heads.mine[0];
+        assert_eq!((log.acknowledged, log.acknowledged_hash), (2, Some(LogHash::from_bytes([2; 32]))));
+        assert!(heads.has_acknowledged(Epoch::new(1), 2));
+        assert!(!heads.has_acknowledged(Epoch::new(1), 3));
+    }
+
+    #[test]
+    fn an_epoch_ends_where_it_is_acknowledged() {
+        let mut heads = Heads::default();
+        assert_eq!(heads.end_epoch(), None);
+        (1..=3).for_each(|n| heads.place(at(1, n)).unwrap());
+        heads.acknowledge(at(1, 2)).unwrap();
+        assert_eq!(heads.end_epoch(), Some((Epoch::new(1), 2)));
+        assert_eq!(heads.mine[0].head, 2);
+        heads.place(at(2, 1)).unwrap();
+        assert_eq!(heads.end_epoch(), Some((Epoch::new(2), 0)));
+        assert_eq!(heads.mine.len(), 1, "an epoch without an acknowledged entry is gone");
+    }
+
+    #[test]
+    fn their_log_only_rises() {
+        let mut heads = Heads::default();
+        heads.advance(at(7, 5)).unwrap();
+        assert!(refused(heads.advance(at(7, 5))));
+        assert!(refused(heads.advance(at(7, 4))));
+        heads.advance(at(8, 1)).unwrap();
+        heads.advance(at(7, u64::MAX)).unwrap();
+        assert_eq!(heads.theirs, [at(7, u64::MAX), at(8, 1)]);
+    }
+}

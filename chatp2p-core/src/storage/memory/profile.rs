@@ -1,0 +1,391 @@
+//! A profile in memory. [`ProfileData`] is the plain data with the rules of [`Change`], for the simulator, which copies
+//! it to put an old database back; [`MemoryProfile`] is the port around it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::identity::PeerId;
+use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
+use crate::storage::heads::{Heads, damaged};
+use crate::storage::{
+    Change, Committed, Contact, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE, ProfileStore, Snapshot,
+    StorageError, StoredMessage, Unacknowledged,
+};
+
+/// All that a profile holds, as data. Nothing here costs more than the logarithm of what is held, but for copying it and
+/// [`snapshot`](Self::snapshot), which costs what it brings.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ProfileData {
+    contacts: BTreeMap<PeerId, Contact>,
+    talks: BTreeMap<PeerId, Talk>,
+    /// Every entry by its ordinal: the order in which they were first committed here.
+    entries: BTreeMap<u64, Held>,
+    /// Who ever held an entry of this id, erased ones too. Ids are random, so that a second holder is a broadcast or
+    /// mischief.
+    by_id: BTreeMap<EntryId, BTreeMap<(PeerId, Author), u64>>,
+    /// The last ordinal that was given out. Never falls, so that an erased entry's is not given out again.
+    last: u64,
+    seq: u64,
+}
+
+/// One conversation; the numbers are ordinals.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Talk {
+    heads: Heads,
+    all: BTreeSet<u64>,
+    queued: BTreeSet<u64>,
+    queued_bytes: u64,
+    /// By their places; what an erased one leaves behind is its hash.
+    placed: BTreeMap<(Epoch, u64), (LogHash, u64)>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Held {
+    peer: PeerId,
+    author: Author,
+    entry: Entry,
+    place: Option<Position>,
+}
+
+/// How everything was before a commit, as far as the commit touched it.
+#[derive(Default)]
+struct Undo {
+    contacts: Vec<(PeerId, Option<Contact>)>,
+    heads: BTreeMap<PeerId, Option<Heads>>,
+    places: Vec<(u64, Option<Position>)>,
+}
+
+impl ProfileData {
+    /// Applies the changes in order; all, or none.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] when a change contradicts what is held.
+    pub fn apply(&mut self, changes: &[Change]) -> Result<Committed, StorageError> {
+        let (last, seq, mut undo) = (self.last, self.seq, Undo::default());
+        let mut committed = Committed::default();
+        for change in changes {
+            if let Err(error) = self.apply_one(change, last, &mut undo, &mut committed) {
+                self.roll_back(last, undo);
+                self.seq = seq;
+                return Err(error);
+            }
+        }
+        Ok(committed)
+    }
+
+    /// All but the entries: contacts and logs by key.
+    pub fn snapshot(&self) -> Snapshot {
+        let logs = self.talks.iter().filter_map(|(peer, talk)| self.logs(*peer, talk));
+        Snapshot { contacts: self.contacts.values().cloned().collect(), logs: logs.collect(), seq: self.seq }
+    }
+
+    /// As [`ProfileStore::queued`].
+    pub fn queued(&self, peer: PeerId, limit: LoadLimit) -> Vec<Entry> {
+        let queued = self.talks.get(&peer).into_iter().flat_map(|talk| &talk.queued);
+        let entries = queued.filter_map(|ordinal| self.entries.get(ordinal)).map(|held| held.entry.clone());
+        limit.take(entries, Entry::weight)
+    }
+
+    /// As [`ProfileStore::logged`].
+    pub fn logged(&self, peer: PeerId, epoch: Epoch, range: RangeInclusive<u64>, limit: LoadLimit) -> Vec<LoggedEntry> {
+        let (Some(talk), false) = (self.talks.get(&peer), range.is_empty()) else { return Vec::new() };
+        let placed = talk.placed.range((epoch, *range.start())..=(epoch, *range.end()));
+        let logged = placed.map(|((_, n), (hash, ordinal))| {
+            let entry = self.entries.get(ordinal).map(|held| held.entry.clone());
+            LoggedEntry { n: *n, hash: *hash, entry }
+        });
+        limit.take(logged, |logged| logged.entry.as_ref().map_or(0, Entry::weight))
+    }
+
+    /// As [`ProfileStore::history`].
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownMessage`] when `before` names no message.
+    pub fn history(&self, query: &HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
+        let before = match query.before {
+            Some(id) => self.ordinal_of(id, query.peers.as_ref()).ok_or(StorageError::UnknownMessage(id))?,
+            None => u64::MAX,
+        };
+        let limit = query.limit.clamp(1, MAX_HISTORY_PAGE);
+        let mut page: Vec<u64> = match &query.peers {
+            None => self.entries.range(..before).rev().map(|(ordinal, _)| *ordinal).take(limit).collect(),
+            Some(peers) => {
+                let talks = peers.iter().filter_map(|peer| self.talks.get(peer));
+                talks.flat_map(|talk| talk.all.range(..before).rev().take(limit).copied()).collect()
+            }
+        };
+        page.sort_unstable();
+        page.drain(..page.len().saturating_sub(limit));
+        Ok(page.iter().filter_map(|ordinal| self.entries.get(ordinal)).map(|held| self.shown(held)).collect())
+    }
+
+    /// Forgets what an entry of theirs says, or one of mine that they have acknowledged. Its number and hash stay in
+    /// the log, and its id stays known, so that it is not taken for a new one when it comes again. Returns whether there
+    /// was one.
+    pub fn erase(&mut self, peer: PeerId, id: EntryId) -> bool {
+        let ordinals: Vec<u64> = [Author::Me, Author::Them]
+            .iter()
+            .filter_map(|author| self.by_id.get(&id)?.get(&(peer, *author)).copied())
+            .filter(|ordinal| self.entries.get(ordinal).is_some_and(|held| self.shown(held).acknowledged))
+            .collect();
+        for ordinal in &ordinals {
+            self.entries.remove(ordinal);
+            if let Some(talk) = self.talks.get_mut(&peer) {
+                talk.all.remove(ordinal);
+            }
+        }
+        !ordinals.is_empty()
+    }
+
+    fn apply_one(
+        &mut self,
+        change: &Change,
+        before: u64,
+        undo: &mut Undo,
+        committed: &mut Committed,
+    ) -> Result<(), StorageError> {
+        match change {
+            Change::Contact(contact) => {
+                let old = self.contacts.insert(contact.peer_id, contact.clone());
+                undo.contacts.push((contact.peer_id, old));
+            }
+            Change::Seq(seq) => self.seq = self.seq.max(*seq),
+            Change::Queue { peer, entry, place } => {
+                if self.ordinal(*peer, Author::Me, entry.id).is_some() {
+                    return Err(damaged("an entry is queued twice"));
+                }
+                let talk = self.touch(*peer, undo);
+                if let Some(place) = place {
+                    if !talk.queued.is_empty() {
+                        return Err(damaged("an entry overtakes one that was queued before it"));
+                    }
+                    talk.heads.place(*place)?;
+                }
+                self.insert(Held { peer: *peer, author: Author::Me, entry: entry.clone(), place: *place });
+            }
+            Change::Place { peer, id, place } => {
+                let ordinal = self.ordinal(*peer, Author::Me, *id).ok_or_else(|| damaged("no entry has this id"))?;
+                let talk = self.touch(*peer, undo);
+                if talk.queued.first() != Some(&ordinal) {
+                    return Err(damaged("an entry is placed that is not the next one in the queue"));
+                }
+                talk.heads.place(*place)?;
+                undo.places.push((ordinal, self.put(ordinal, Some(*place))));
+            }
+            Change::Acknowledged { peer, position } => self.touch(*peer, undo).heads.acknowledge(*position)?,
+            Change::EndEpoch { peer } => {
+                let talk = self.touch(*peer, undo);
+                if let Some((epoch, acknowledged)) = talk.heads.end_epoch() {
+                    let after = (epoch, acknowledged.saturating_add(1))..=(epoch, u64::MAX);
+                    let ordinals: Vec<u64> = talk.placed.range(after).map(|(_, (_, ordinal))| *ordinal).collect();
+                    undo.places.extend(ordinals.into_iter().map(|ordinal| (ordinal, self.put(ordinal, None))));
+                }
+            }
+            Change::Received { peer, entry, position } => {
+                self.touch(*peer, undo).heads.advance(*position)?;
+                match self.ordinal(*peer, Author::Them, entry.id) {
+                    None => {
+                        let place = Some(*position);
+                        self.insert(Held { peer: *peer, author: Author::Them, entry: entry.clone(), place });
+                    }
+                    Some(held) if held <= before => {
+                        committed.repeated.insert((*peer, entry.id));
+                    }
+                    // Came twice within this commit: nobody was told of it yet.
+                    Some(_) => {}
+                }
+            }
+            Change::Skipped { peer, position } => self.touch(*peer, undo).heads.advance(*position)?,
+        }
+        Ok(())
+    }
+
+    fn touch(&mut self, peer: PeerId, undo: &mut Undo) -> &mut Talk {
+        let old = self.talks.get(&peer).map(|talk| &talk.heads);
+        undo.heads.entry(peer).or_insert_with(|| old.cloned());
+        self.talks.entry(peer).or_default()
+    }
+
+    fn roll_back(&mut self, last: u64, undo: Undo) {
+        for (ordinal, place) in undo.places.into_iter().rev() {
+            self.put(ordinal, place);
+        }
+        let added: Vec<u64> = self.entries.range(last + 1..).map(|(ordinal, _)| *ordinal).collect();
+        added.into_iter().for_each(|ordinal| self.remove(ordinal));
+        self.last = last;
+        for (peer, heads) in undo.heads {
+            match heads {
+                Some(heads) => self.talks.entry(peer).or_default().heads = heads,
+                None => drop(self.talks.remove(&peer)),
+            }
+        }
+        for (peer, contact) in undo.contacts.into_iter().rev() {
+            match contact {
+                Some(contact) => drop(self.contacts.insert(peer, contact)),
+                None => drop(self.contacts.remove(&peer)),
+            }
+        }
+    }
+
+    fn insert(&mut self, held: Held) {
+        self.last += 1;
+        let ordinal = self.last;
+        self.by_id.entry(held.entry.id).or_default().insert((held.peer, held.author), ordinal);
+        let talk = self.talks.entry(held.peer).or_default();
+        talk.all.insert(ordinal);
+        talk.index(ordinal, &held);
+        self.entries.insert(ordinal, held);
+    }
+
+    fn remove(&mut self, ordinal: u64) {
+        let Some(held) = self.entries.remove(&ordinal) else { return };
+        if let Some(holders) = self.by_id.get_mut(&held.entry.id) {
+            holders.remove(&(held.peer, held.author));
+            if holders.is_empty() {
+                self.by_id.remove(&held.entry.id);
+            }
+        }
+        if let Some(talk) = self.talks.get_mut(&held.peer) {
+            talk.all.remove(&ordinal);
+            talk.forget(ordinal, &held);
+        }
+    }
+
+    /// Gives an entry of mine a place, or takes it away. Returns the place it had.
+    fn put(&mut self, ordinal: u64, place: Option<Position>) -> Option<Position> {
+        let held = self.entries.get_mut(&ordinal)?;
+        let talk = self.talks.entry(held.peer).or_default();
+        talk.forget(ordinal, held);
+        let old = std::mem::replace(&mut held.place, place);
+        talk.index(ordinal, held);
+        old
+    }
+
+    fn ordinal(&self, peer: PeerId, author: Author, id: EntryId) -> Option<u64> {
+        self.by_id.get(&id)?.get(&(peer, author)).copied()
+    }
+
+    /// Where the message of this id stands; the oldest of several, those within the query first.
+    fn ordinal_of(&self, id: EntryId, peers: Option<&BTreeSet<PeerId>>) -> Option<u64> {
+        let there = |ordinal: &u64| self.entries.contains_key(ordinal);
+        let holders = self.by_id.get(&id)?;
+        let asked = holders.iter().filter(|((peer, _), _)| peers.is_none_or(|peers| peers.contains(peer)));
+        let asked = asked.map(|(_, ordinal)| *ordinal).filter(there).min();
+        asked.or_else(|| holders.values().copied().filter(there).min())
+    }
+
+    fn shown(&self, held: &Held) -> StoredMessage {
+        let place = held.place.map(|place| (place.epoch, place.n));
+        let heads = self.talks.get(&held.peer).map(|talk| &talk.heads);
+        let acknowledged = held.author == Author::Them
+            || place.is_some_and(|(epoch, n)| heads.is_some_and(|heads| heads.has_acknowledged(epoch, n)));
+        StoredMessage { peer: held.peer, author: held.author, entry: held.entry.clone(), place, acknowledged }
+    }
+
+    fn logs(&self, peer: PeerId, talk: &Talk) -> Option<Logs> {
+        let Heads { mine, theirs } = talk.heads.clone();
+        if mine.is_empty() && theirs.is_empty() && talk.queued.is_empty() {
+            return None;
+        }
+        let unacknowledged = mine.last().map_or_else(Vec::new, |last| {
+            let after = (last.epoch, last.acknowledged.saturating_add(1))..=(last.epoch, u64::MAX);
+            let open = talk.placed.range(after).filter_map(|((_, n), (hash, ordinal))| {
+                let entry = &self.entries.get(ordinal)?.entry;
+                Some(Unacknowledged { id: entry.id, n: *n, hash: *hash, weight: entry.weight() })
+            });
+            open.collect()
+        });
+        Some(Logs { peer, mine, unacknowledged, queued: (talk.queued.len() as u64, talk.queued_bytes), theirs })
+    }
+}
+
+impl Talk {
+    fn index(&mut self, ordinal: u64, held: &Held) {
+        match (held.author, held.place) {
+            (Author::Them, _) => {}
+            (Author::Me, Some(place)) => drop(self.placed.insert((place.epoch, place.n), (place.hash, ordinal))),
+            (Author::Me, None) => {
+                self.queued.insert(ordinal);
+                self.queued_bytes += held.entry.weight() as u64;
+            }
+        }
+    }
+
+    fn forget(&mut self, ordinal: u64, held: &Held) {
+        match (held.author, held.place) {
+            (Author::Them, _) => {}
+            (Author::Me, Some(place)) => drop(self.placed.remove(&(place.epoch, place.n))),
+            (Author::Me, None) => {
+                self.queued.remove(&ordinal);
+                self.queued_bytes -= held.entry.weight() as u64;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ProfileData {
+    /// Counts only: what people wrote belongs into no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProfileData")
+            .field("contacts", &self.contacts.len())
+            .field("entries", &self.entries.len())
+            .field("seq", &self.seq)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`ProfileStore`] whose content ends with it. The handle is no copy: clone the [`data`](Self::data) for one.
+#[derive(Debug, Default)]
+pub struct MemoryProfile {
+    data: Mutex<ProfileData>,
+}
+
+impl MemoryProfile {
+    /// A store that begins with this.
+    pub const fn new(data: ProfileData) -> Self {
+        Self { data: Mutex::new(data) }
+    }
+
+    /// A copy of what it holds now.
+    pub fn data(&self) -> ProfileData {
+        self.with(|data| data.clone())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut ProfileData) -> T) -> T {
+        // A panic elsewhere leaves the data whole: `apply` is the only writer, and it does not panic.
+        act(&mut self.data.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl ProfileStore for MemoryProfile {
+    async fn load(&self) -> Result<Snapshot, StorageError> {
+        Ok(self.with(|data| data.snapshot()))
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<Committed, StorageError> {
+        self.with(|data| data.apply(&changes))
+    }
+
+    async fn queued(&self, peer: PeerId, limit: LoadLimit) -> Result<Vec<Entry>, StorageError> {
+        Ok(self.with(|data| data.queued(peer, limit)))
+    }
+
+    async fn logged(
+        &self,
+        peer: PeerId,
+        epoch: Epoch,
+        range: RangeInclusive<u64>,
+        limit: LoadLimit,
+    ) -> Result<Vec<LoggedEntry>, StorageError> {
+        Ok(self.with(|data| data.logged(peer, epoch, range, limit)))
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
+        self.with(|data| data.history(&query))
+    }
+}
