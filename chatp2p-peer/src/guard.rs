@@ -9,14 +9,12 @@ mod middleware;
 #[cfg(test)]
 mod tests;
 
-use std::str::FromStr;
-
+use chatp2p_core::record::{Host, P2P_PATH};
+use chatp2p_service::Origins;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
-pub use authority::{Authority, Origin, OriginError};
-pub use middleware::Guarded;
-
-use chatp2p_core::record::{Host, P2P_PATH};
+pub(crate) use authority::Authority;
+pub(crate) use middleware::Guarded;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -29,7 +27,7 @@ pub(crate) const BODIES: [&str; 3] = ["/start", "/connect", "/send"];
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
     hosts: Vec<Host>,
-    origins: Vec<Origin>,
+    origins: Origins,
 }
 
 /// What the guard thinks of a request.
@@ -60,7 +58,7 @@ enum Kind {
 
 impl Guard {
     /// A guard that knows further names for this listener and further origins whose pages may use it.
-    pub const fn new(hosts: Vec<Host>, origins: Vec<Origin>) -> Self {
+    pub const fn new(hosts: Vec<Host>, origins: Origins) -> Self {
         Self { hosts, origins }
     }
 
@@ -83,10 +81,10 @@ impl Guard {
     /// The one host that the request names, if it is one of ours.
     fn host(&self, uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
         let Header::Is(host) = only(headers, &header::HOST) else { return None };
-        let host = Authority::from_str(host.to_str().ok()?).ok()?;
+        let host = host.to_str().ok()?.parse::<Authority>().ok()?;
         // A request line may name a host too (`GET http://…`); two answers to one question are one too many.
         if let Some(named) = uri.authority()
-            && Authority::from_str(named.as_str()).ok().as_ref() != Some(&host)
+            && named.as_str().parse().as_ref() != Ok(&host)
         {
             return None;
         }
@@ -95,11 +93,9 @@ impl Guard {
 
     /// Whether a page of this origin may send what is meant for `host`.
     fn admits(&self, origin: &HeaderValue, host: &Authority) -> bool {
-        let Some(origin) = origin.to_str().ok().and_then(|text| text.parse::<Origin>().ok()) else { return false };
-        let own = Origin::new("http", host);
         // Who is known by a further name is reached through a proxy, which may well speak TLS.
-        let proxied = self.hosts.contains(&host.host).then(|| Origin::new("https", host));
-        origin == own || Some(&origin) == proxied.as_ref() || self.origins.contains(&origin)
+        let proxied = self.hosts.contains(&host.host) && origin == host.origin("https").as_str();
+        origin == host.origin("http").as_str() || proxied || self.origins.contains(origin)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The whole table: every Host × Origin × Sec-Fetch × route, judged by an oracle that is written down by hand per value
 //! and not computed the way the guard does it.
 
+use chatp2p_service::Origin;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::{Guard, Verdict};
@@ -163,7 +164,7 @@ const ROUTES: &[(Method, &str, Expect)] = &[
 
 fn guard() -> Guard {
     let hosts = ["chat.example", "192.168.1.5"].map(|host| host.parse().unwrap()).to_vec();
-    Guard::new(hosts, ALLOWED.iter().map(|origin| origin.parse().unwrap()).collect())
+    Guard::new(hosts, ALLOWED.iter().map(|origin| origin.parse::<Origin>().unwrap()).collect())
 }
 
 fn judge(method: &Method, uri: &str, hosts: &[&str], others: &[(&str, &str)]) -> Verdict {
