@@ -79,10 +79,10 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for JsonBody<T> {
     }
 }
 
-async fn read(request: &Request, body: Body, BodyLimit(limit): BodyLimit) -> Result<Bytes, Problem> {
+async fn read(request: &Request, body: Body, BodyLimit(limit): BodyLimit) -> Result<Bytes, Box<Problem>> {
     let too_large = || {
         let detail = format!("the body is longer than {limit} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::BodyTooLarge, detail)
+        Box::new(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::BodyTooLarge, detail))
     };
     let discard_at_most = limit.saturating_mul(DISCARD_FACTOR);
     let announced = request.headers().get(header::CONTENT_LENGTH);
@@ -113,15 +113,15 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// Parses in two steps: serde alone would take an array for an object, field by field.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Problem>> {
     let value: serde_json::Value = serde_json::from_slice(bytes)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, Code::InvalidJson, format!("not JSON: {error}")))?;
     if !value.is_object() {
-        return Err(Problem::invalid("the body is not a JSON object"));
+        return Err(Box::new(Problem::invalid("the body is not a JSON object")));
     }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let reason = error.into_inner();
-        Problem::invalid(if path == "." { reason.to_string() } else { format!("{path}: {reason}") })
+        Box::new(Problem::invalid(if path == "." { reason.to_string() } else { format!("{path}: {reason}") }))
     })
 }

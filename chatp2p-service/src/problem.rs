@@ -96,6 +96,12 @@ impl From<Problem> for poem::Error {
     }
 }
 
+impl From<Box<Problem>> for poem::Error {
+    fn from(problem: Box<Problem>) -> Self {
+        (*problem).into()
+    }
+}
+
 /// The statuses with which an operation refuses, for its documentation.
 pub trait Statuses {
     /// Each status and when it comes.
@@ -112,6 +118,12 @@ pub struct Refused<S> {
 impl<S> From<Problem> for Refused<S> {
     fn from(problem: Problem) -> Self {
         Self { problem: Box::new(problem), statuses: PhantomData }
+    }
+}
+
+impl<S> From<Box<Problem>> for Refused<S> {
+    fn from(problem: Box<Problem>) -> Self {
+        Self { problem, statuses: PhantomData }
     }
 }
 

@@ -103,7 +103,11 @@ impl<E> Enveloped<E> {
 }
 
 fn problem(error: &poem::Error) -> Problem {
-    if error.is::<ParseParamError>() || error.is::<ParsePathError>() || error.is::<ParseRequestPayloadError>() {
+    let unreadable = error.is::<ParseParamError>()
+        || error.is::<ParsePathError>()
+        || error.is::<poem::error::ParsePathError>()
+        || error.is::<ParseRequestPayloadError>();
+    if unreadable {
         return Problem::invalid(error.to_string());
     }
     if let Some(ReadBodyError::Io(_)) = error.downcast_ref() {

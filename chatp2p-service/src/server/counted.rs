@@ -16,7 +16,7 @@ use super::Limits;
 /// What a caller hears for whom there is no place. Short enough for the empty send buffer of a new socket.
 const REFUSAL: &str = concat!(
     "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n",
-    "connection: close\r\ncontent-length: 179\r\n\r\n",
+    "connection: close\r\ncontent-length: 157\r\n\r\n",
     r#"{"type":"urn:problem-type:chatp2p:busy","title":"Busy","status":503,"#,
     r#""detail":"There are too many connections.","code":"busy","next":"Try again in a moment."}"#,
 );
