@@ -20,17 +20,13 @@ use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::record::SignedRecord;
 use crate::tracker::Registration;
 
-<<<<<<< HEAD
-pub use memory::MemoryRegistry;
-// pub use memory::{MemoryProfile, ProfileData};
+pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
 #[cfg(feature = "sqlite")]
-=======
-pub use memory::{MemoryProfile, ProfileData};
-// #[cfg(feature = "sqlite")]
->>>>>>> main
 // pub use profile::{Profile, ProfileError};
-// #[cfg(feature = "sql")]
-// pub use sql::{SqlProfile, SqlRegistry};
+#[cfg(feature = "sqlite")]
+pub use sql::SqlProfile;
+#[cfg(feature = "sql")]
+pub use sql::SqlRegistry;
 
 /// A peer's memory: its contacts, the logs it writes and reads, and the messages in them.
 ///

@@ -1,5 +1,7 @@
-//! Stores that live as long as the process: for tests, for the simulator, and for peers that need no past.
+//! Stores that forget everything with the process: for tests, for trying out, and as the model of what a store must do.
 
 mod profile;
+mod registry;
 
 pub use profile::{MemoryProfile, ProfileData};
+pub use registry::MemoryRegistry;
