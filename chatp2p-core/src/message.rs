@@ -24,7 +24,8 @@ pub struct EntryId(
     [u8; 16],
 );
 
-/// One life of a log. Random, and changed only when the author's database was restored from an older copy.
+/// One life of a log: random, and never continued by a later life of its author. A database that is put back to an older
+/// copy therefore never gives a number a second meaning, whatever copies the other end is put back to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Epoch(#[n(0)] u64);

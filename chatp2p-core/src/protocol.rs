@@ -12,11 +12,10 @@
 //! acknowledgement covers everything before it.
 //!
 //! When a link comes up, each end greets the other with the positions at which it holds the other's log. The author goes
-//! on from there, out of its whole history, so that a receiver whose database was restored from an older copy gets back
-//! what it lost. When the greeting names a position that the *author* does not know, it is the author's database that
-//! was restored: it ends its epoch, queues again what was not acknowledged, and goes on in a new epoch, so that no
-//! number ever means two things. Entries keep their random id over epochs; a receiver that holds the id acknowledges
-//! and shows nothing again.
+//! on from there, out of its whole history, so that a receiver whose database was put back to an older copy gets back
+//! what it lost. An epoch belongs to one life of its author: a state that was loaded from a store begins a new one, so
+//! that no place ever means two things, even when both ends were put back to copies of different pasts. Entries keep
+//! their random id wherever they go; a receiver that holds the id acknowledges and shows nothing again.
 //!
 //! This one mechanism is retry, resume, de-duplication and the delivery tick.
 //!
@@ -33,6 +32,8 @@ mod event;
 mod input;
 mod log;
 mod presence;
+#[cfg(feature = "test-utils")]
+pub mod sim;
 mod state;
 pub mod wire;
 

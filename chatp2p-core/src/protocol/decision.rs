@@ -162,13 +162,15 @@ impl Decision {
 
     /// What to look up, and what to do, now that the changes are durable.
     pub fn release(self, receipt: &Committed) -> (Vec<Ask>, Vec<Effect>) {
+        let mut told = receipt.repeated.clone();
         let mut effects: Vec<Effect> = self
             .then
             .into_iter()
             .filter_map(|then| match then {
                 Then::Always(effect) => Some(effect),
                 Then::Received(peer, id, event) => {
-                    (!receipt.repeated.contains(&(peer, id))).then_some(Effect::Tell(event))
+                    // The same entry may also have come twice within the turn.
+                    told.insert((peer, id)).then_some(Effect::Tell(event))
                 }
             })
             .collect();

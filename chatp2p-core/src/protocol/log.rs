@@ -29,25 +29,16 @@ const MAX_EPOCHS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Talk {
     conversation: Conversation,
-    /// My log. Epochs but the last end where they were acknowledged, and none is empty.
+    /// My log. All epochs but the last are wholly acknowledged, and none is empty.
     epochs: Vec<EpochLog>,
-    /// Whether the last epoch may not be continued, because the other end holds something else under its numbers.
-    ended: bool,
+    /// Whether the last epoch was begun in an earlier life, and therefore may not grow.
+    sealed: bool,
     unacknowledged: VecDeque<Unacknowledged>,
     unacknowledged_bytes: u64,
     queued: u64,
     queued_bytes: u64,
     /// Their log: the last position of each epoch, oldest first.
     theirs: Vec<Position>,
-}
-
-/// Where to go on, by what the other end says it has.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Resumption {
-    /// The last entry of mine that it holds.
-    pub(super) after: Option<Position>,
-    /// Whether it holds something that I do not know: my database was restored.
-    pub(super) restored: bool,
 }
 
 /// The next thing to send.
@@ -69,7 +60,7 @@ pub(super) enum Next {
 pub(super) enum Verdict {
     /// It is the next one; this is where their log stands with it.
     Accept(Position),
-    /// It was taken before; this is where their log stands.
+    /// It was taken before; this is where its epoch stands.
     Repeat(Position),
     /// Something before it is missing.
     Gap,
@@ -80,7 +71,7 @@ impl Talk {
         Self {
             conversation: Conversation::direct(me, peer),
             epochs: Vec::new(),
-            ended: false,
+            sealed: false,
             unacknowledged: VecDeque::new(),
             unacknowledged_bytes: 0,
             queued: 0,
@@ -91,6 +82,7 @@ impl Talk {
 
     pub(super) fn load(me: PeerId, logs: Logs) -> Self {
         let mut talk = Self::new(me, logs.peer);
+        talk.sealed = !logs.mine.is_empty();
         talk.epochs = logs.mine;
         talk.unacknowledged_bytes = logs.unacknowledged.iter().map(|entry| entry.weight as u64).sum();
         talk.unacknowledged = logs.unacknowledged.into();
@@ -103,10 +95,6 @@ impl Talk {
     /// Whether anything waits to be acknowledged.
     pub(super) fn has_outbox(&self) -> bool {
         self.queued > 0 || !self.unacknowledged.is_empty()
-    }
-
-    pub(super) fn has_queued(&self) -> bool {
-        self.queued > 0
     }
 
     /// Whether the outbox takes one more entry of this weight.
@@ -127,16 +115,21 @@ impl Talk {
         self.queued_bytes = self.queued_bytes.saturating_sub(weight as u64);
     }
 
+    /// Whether an entry can be given a place now. A new epoch begins only when the one before is wholly acknowledged.
+    pub(super) fn can_place(&self) -> bool {
+        !self.sealed || self.unacknowledged.is_empty()
+    }
+
     /// Gives an entry the next place of my log.
     pub(super) fn place(&mut self, entry: Entry, draw: &mut Draw) -> (Position, LogEntry) {
-        let before = if self.ended { None } else { self.head_hash() };
+        let before = if self.sealed { None } else { self.head_hash() };
         let (mut log, follows) = match self.epochs.pop() {
-            Some(log) if !self.ended => (log, None),
-            ended => {
-                self.epochs.extend(ended);
-                self.ended = false;
+            Some(log) if !self.sealed => (log, None),
+            sealed => {
+                self.epochs.extend(sealed);
+                self.sealed = false;
                 let fresh = EpochLog { epoch: draw.epoch(), head: 0, acknowledged: 0, acknowledged_hash: None };
-                (fresh, ended.as_ref().map(EpochEnd::from))
+                (fresh, sealed.as_ref().map(EpochEnd::from))
             }
         };
         log.head += 1;
@@ -157,70 +150,37 @@ impl Talk {
         }
     }
 
-    /// Ends the last epoch: what was not acknowledged is queued again. Says whether there was one to end.
-    pub(super) fn end_epoch(&mut self) -> bool {
-        if self.ended || self.epochs.is_empty() {
-            return false;
-        }
-        self.queued += self.unacknowledged.len() as u64;
-        self.queued_bytes += self.unacknowledged_bytes;
-        self.unacknowledged.clear();
-        self.unacknowledged_bytes = 0;
-        match self.epochs.last_mut() {
-            Some(last) if last.acknowledged > 0 => {
-                last.head = last.acknowledged;
-                self.ended = true;
-            }
-            _ => {
-                self.epochs.pop();
-                self.ended = !self.epochs.is_empty();
-            }
-        }
-        true
+    /// The last of my entries that somebody holds who stands at one of these positions, given oldest first.
+    ///
+    /// What it holds of epochs that are not known here was written by a later state of this node than its database
+    /// remembers; there is nothing to say about that.
+    pub(super) fn resume(&self, have: &[Position]) -> Option<Position> {
+        have.iter().rev().find_map(|position| self.meet(*position))
     }
 
-    /// Where to go on for somebody who holds these positions of my log, oldest first.
-    pub(super) fn resume(&self, have: &[Position]) -> Resumption {
-        for (age, position) in have.iter().rev().enumerate() {
-            let Some(index) = self.index(position.epoch) else { continue };
-            let known = self.knows(index, position);
-            let after = if known { Some(*position) } else { self.acknowledged_end(index) };
-            return Resumption { after, restored: age > 0 || !known };
+    /// The last of my entries that somebody holds who stands at this position. It may stand further in an epoch than
+    /// this database remembers. `None` for positions that contradict mine.
+    pub(super) fn meet(&self, position: Position) -> Option<Position> {
+        let index = self.index(position.epoch)?;
+        let log = self.epochs.get(index)?;
+        if position.n > log.head {
+            let hash = if index + 1 == self.epochs.len() { self.head_hash() } else { log.acknowledged_hash };
+            return Some(Position { epoch: log.epoch, n: log.head, hash: hash? });
         }
-        Resumption { after: None, restored: !have.is_empty() }
+        // Up to the acknowledged entry it has told this hash before, and a place never means two things.
+        let agrees = position.n <= log.acknowledged || self.unacknowledged_at(position).is_some();
+        (agrees && position.n > 0).then_some(position)
     }
 
     fn index(&self, epoch: Epoch) -> Option<usize> {
         self.epochs.iter().rposition(|log| log.epoch == epoch)
     }
 
-    /// Whether this is a position of my log as I know it.
-    pub(super) fn knows_position(&self, position: &Position) -> bool {
-        self.index(position.epoch).is_some_and(|index| self.knows(index, position))
-    }
-
-    fn knows(&self, index: usize, position: &Position) -> bool {
-        let Some(log) = self.epochs.get(index) else { return false };
-        // Up to the acknowledged entry the other end has told this hash before: all that could be found out by looking
-        // it up is that it contradicts itself.
-        position.n > 0 && (position.n <= log.acknowledged || self.unacknowledged_at(index, position).is_some())
-    }
-
-    fn unacknowledged_at(&self, index: usize, position: &Position) -> Option<usize> {
-        if index + 1 != self.epochs.len() {
-            return None;
-        }
+    fn unacknowledged_at(&self, position: Position) -> Option<usize> {
+        self.epochs.last().filter(|log| log.epoch == position.epoch)?;
         let first = self.unacknowledged.front()?.n;
         let at = usize::try_from(position.n.checked_sub(first)?).ok()?;
         self.unacknowledged.get(at).filter(|entry| entry.hash == position.hash).map(|_| at)
-    }
-
-    /// The last acknowledged entry of this epoch or an earlier one.
-    fn acknowledged_end(&self, index: usize) -> Option<Position> {
-        self.epochs.get(..=index)?.iter().rev().find_map(|log| {
-            let hash = log.acknowledged_hash?;
-            Some(Position { epoch: log.epoch, n: log.acknowledged, hash })
-        })
     }
 
     /// What to send after this entry.
@@ -229,14 +189,14 @@ impl Talk {
             None => (0, 0),
             Some(position) => match self.index(position.epoch) {
                 Some(index) => (index, position.n),
-                None => return if self.queued > 0 { Next::Queued } else { Next::Nothing },
+                None => return Next::Nothing,
             },
         };
         let rest = self.epochs.get(index).filter(|log| n < log.head).map(|log| (log, n + 1));
         let rest = rest.or_else(|| self.epochs.get(index + 1).filter(|log| log.head > 0).map(|log| (log, 1)));
         match rest {
             Some((log, first)) => Next::Logged { epoch: log.epoch, first, last: log.head },
-            None if self.queued > 0 => Next::Queued,
+            None if self.queued > 0 && self.can_place() => Next::Queued,
             None => Next::Nothing,
         }
     }
@@ -268,13 +228,12 @@ impl Talk {
 
     /// Takes an acknowledgement. When it covers something new, says what.
     pub(super) fn acknowledge(&mut self, position: Position) -> Option<Unacknowledged> {
-        let index = self.index(position.epoch)?;
-        let at = self.unacknowledged_at(index, &position)?;
+        let at = self.unacknowledged_at(position)?;
         let last = self.unacknowledged.get(at).copied()?;
         for entry in self.unacknowledged.drain(..=at) {
             self.unacknowledged_bytes -= entry.weight as u64;
         }
-        let log = self.epochs.get_mut(index)?;
+        let log = self.epochs.last_mut()?;
         log.acknowledged = position.n;
         log.acknowledged_hash = Some(position.hash);
         Some(last)
@@ -294,18 +253,13 @@ impl Talk {
             };
             Verdict::Accept(Position { epoch: entry.epoch, n: entry.n, hash })
         };
-        let current = self.theirs.last();
-        if let Some(current) = current.filter(|current| current.epoch == entry.epoch) {
-            return match entry.n.checked_sub(current.n) {
-                None | Some(0) => Verdict::Repeat(*current),
-                Some(1) if entry.before == Some(current.hash) => next(),
+        // Not only the newest epoch may grow: an author whose database was put back may have more to give of an older one.
+        if let Some(known) = self.theirs.iter().find(|known| known.epoch == entry.epoch) {
+            return match entry.n.checked_sub(known.n) {
+                None | Some(0) => Verdict::Repeat(*known),
+                Some(1) if entry.before == Some(known.hash) => next(),
                 Some(_) => Verdict::Gap,
             };
-        }
-        if let Some(current) = current
-            && self.theirs.iter().any(|past| past.epoch == entry.epoch)
-        {
-            return Verdict::Repeat(*current);
         }
         let holds = |end: EpochEnd| self.theirs.iter().any(|past| past.epoch == end.epoch && past.n >= end.n);
         if entry.n == 1 && entry.follows.is_none_or(holds) { next() } else { Verdict::Gap }
@@ -313,9 +267,9 @@ impl Talk {
 
     /// Their log stands here now.
     pub(super) fn advance(&mut self, position: Position) {
-        match self.theirs.last_mut() {
-            Some(current) if current.epoch == position.epoch => *current = position,
-            _ => self.theirs.push(position),
+        match self.theirs.iter_mut().find(|known| known.epoch == position.epoch) {
+            Some(known) => *known = position,
+            None => self.theirs.push(position),
         }
         self.forget_old_epochs();
     }

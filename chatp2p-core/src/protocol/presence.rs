@@ -106,8 +106,8 @@ pub(super) struct LinkState {
     pub(super) in_flight: InFlight,
     /// When something was last acknowledged, or sent with nothing else in flight.
     pub(super) progress: Duration,
-    /// The position at which the other end was last asked to go on, so that a run of entries beyond a gap asks once.
-    pub(super) asked_at: Option<Option<Position>>,
+    /// With which positions the other end was last asked to go on, so that a run of entries beyond a gap asks once.
+    pub(super) asked_at: Option<Vec<Position>>,
 }
 
 /// How far a link is.

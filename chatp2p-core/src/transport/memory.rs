@@ -74,7 +74,8 @@ impl Transport for MemoryTransport {
     }
 
     async fn dial(&self, to: &Endpoint) -> Result<Link, TransportError> {
-        let unreachable = |reason: &str| TransportError::Unreachable { endpoint: to.clone(), reason: reason.to_owned() };
+        let unreachable =
+            |reason: &str| TransportError::Unreachable { endpoint: to.clone(), reason: reason.to_owned() };
         let listener = self.names().get(name_of(to)?).cloned().ok_or_else(|| unreachable("nobody listens there"))?;
         // The link is made only once it can be handed over: a dial that is given up leaves nothing behind.
         let place = match timeout(DIAL_TIMEOUT, listener.reserve()).await {
@@ -132,7 +133,8 @@ fn pair() -> (Link, Link) {
 }
 
 fn end(to: mpsc::Sender<Bytes>, mut from: mpsc::Receiver<Bytes>) -> Link {
-    let outgoing = PollSender::new(to).sink_map_err(|_| TransportError::Closed).with(|message: Bytes| ready(check(message)));
+    let outgoing =
+        PollSender::new(to).sink_map_err(|_| TransportError::Closed).with(|message: Bytes| ready(check(message)));
     let incoming = stream::poll_fn(move |cx| from.poll_recv(cx).map(|message| message.map(Ok)));
     Link { outgoing: Box::pin(outgoing), incoming: Box::pin(incoming), proved: None, remote: None }
 }

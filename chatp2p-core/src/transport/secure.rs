@@ -152,3 +152,64 @@ async fn flush(outgoing: &mut LinkSink, tunnel: &mut Tunnel) -> Result<(), Trans
     }
     outgoing.flush().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{MemoryTransport, Transport};
+
+    async fn pair() -> (Link, Link) {
+        let network = MemoryTransport::new();
+        let at = "memory:bob".parse().unwrap();
+        let mut listener = network.listen(&at).await.unwrap();
+        (network.dial(&at).await.unwrap(), listener.accept().await.unwrap())
+    }
+
+    fn alice() -> Identity {
+        Identity::from_seed(&[1; 32])
+    }
+
+    fn bob() -> PeerId {
+        Identity::from_seed(&[2; 32]).peer_id()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_end_is_given_up() {
+        let (dialled, _silent) = pair().await;
+        let start = tokio::time::Instant::now();
+        let given_up = client(dialled, &alice(), bob()).await;
+        assert!(matches!(given_up, Err(TransportError::TimedOut)), "{given_up:?}");
+        let (_silent, accepted) = pair().await;
+        let given_up = server(accepted, &alice()).await;
+        assert!(matches!(given_up, Err(TransportError::TimedOut)), "{given_up:?}");
+        assert!(start.elapsed() < HANDSHAKE_TIMEOUT * 2 + Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_proved_already_is_checked_and_not_wrapped() {
+        let (mut dialled, mut accepted) = pair().await;
+        (dialled.proved, accepted.proved) = (Some(bob()), Some(alice().peer_id()));
+        let (client, server) =
+            futures_util::future::join(client(dialled, &alice(), bob()), server(accepted, &alice())).await;
+        let (client, server) = (client.unwrap(), server.unwrap());
+        assert_eq!((client.peer(), server.peer()), (bob(), alice().peer_id()));
+        let (frames, to_send) = tokio::sync::mpsc::channel(1);
+        let (received, mut arrived) = tokio::sync::mpsc::channel(1);
+        frames.send(Bytes::from_static(b"plain")).await.unwrap();
+        drop(frames);
+        let (_keep, nothing) = tokio::sync::mpsc::channel(1);
+        let (other, _other) = tokio::sync::mpsc::channel(1);
+        let ends =
+            futures_util::future::join3(client.run(to_send, other, Ok), server.run(nothing, received, Ok), async {
+                assert_eq!(arrived.recv().await.unwrap(), &b"plain"[..]);
+            });
+        assert!(matches!(ends.await, (Ok(()), Ok(()), ())));
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_proved_for_another_key_is_refused() {
+        let (mut dialled, _accepted) = pair().await;
+        dialled.proved = Some(alice().peer_id());
+        assert!(matches!(client(dialled, &alice(), bob()).await, Err(TransportError::WrongKey)));
+    }
+}

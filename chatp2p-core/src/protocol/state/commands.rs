@@ -8,6 +8,7 @@ use crate::storage::{Change, Contact};
 
 use super::super::decision::{Decision, Outcome, Refusal};
 use super::super::input::{CommandId, LinkId};
+use super::super::log::Next;
 use super::super::presence::{CONNECT_TIMEOUT, MAX_WAITERS, Waiter};
 use super::super::wire::Reason;
 use super::State;
@@ -108,7 +109,7 @@ impl State {
         let presence = self.presences.get(&peer).filter(|presence| presence.loading.is_none())?;
         let link = self.links.get(&presence.active?)?;
         let idle = match self.talks.get(&peer) {
-            Some(talk) => talk.next(link.cursor) == super::super::log::Next::Nothing,
+            Some(talk) => talk.can_place() && talk.next(link.cursor) == Next::Nothing,
             None => true,
         };
         if idle && link.in_flight.has_room_for(weight) { presence.active } else { None }

@@ -22,15 +22,12 @@ impl State {
         let Some(state) = self.links.get(&link) else { return };
         let peer = state.peer;
         let have = state.have.clone().unwrap_or_default();
-        let resumption = self.talk(peer).resume(&have);
-        if resumption.restored && self.talk(peer).end_epoch() {
-            out.change(Change::EndEpoch { peer });
-        }
-        if let Some(position) = resumption.after {
+        let after = self.talk(peer).resume(&have);
+        if let Some(position) = after {
             self.note_acknowledged(peer, position, out);
         }
         if let Some(state) = self.links.get_mut(&link) {
-            state.cursor = resumption.after;
+            state.cursor = after;
             state.in_flight.clear();
             state.progress = now.mono;
         }
@@ -158,9 +155,9 @@ impl State {
     pub(super) fn acknowledged(&mut self, link: LinkId, position: Position, now: Now, out: &mut Decision) {
         let Some(state) = self.links.get_mut(&link) else { return };
         let peer = state.peer;
-        // A position that is not known here belongs to an epoch that has ended, or shows that one must end; the next
-        // greeting will tell.
-        let Some(talk) = self.talks.get(&peer).filter(|talk| talk.knows_position(&position)) else { return };
+        let Some((talk, position)) = self.talks.get(&peer).and_then(|talk| Some((talk, talk.meet(position)?))) else {
+            return;
+        };
         if state.in_flight.arrived(|epoch, n| talk.is_sent(epoch, n, position)) {
             state.progress = now.mono;
         }
@@ -218,11 +215,10 @@ impl State {
     /// Asks the other end to go on from where its log stands here; once for all that comes beyond the same gap.
     fn ask_to_go_on(&mut self, link: LinkId, peer: PeerId, out: &mut Decision) {
         let have = self.talk(peer).have();
-        let at = have.last().copied();
         if let Some(state) = self.links.get_mut(&link)
-            && state.asked_at != Some(at)
+            && state.asked_at.as_ref() != Some(&have)
         {
-            state.asked_at = Some(at);
+            state.asked_at = Some(have.clone());
             out.send(link, Frame::Greeting { have });
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Sink as _, SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::timeout;
@@ -78,6 +78,11 @@ impl SecureLink {
                 // A socket that is closed over unread bytes is reset, and the reset may overtake what was just sent.
                 let _ = timeout(GOODBYE_TIMEOUT, reading).await;
                 Ok(())
+            }
+            // Ours: a frame that must not be sent. The link is whole, and this end leaves it.
+            Ended::Writing(Err(error @ TransportError::Protocol { .. })) => {
+                let _ = timeout(GOODBYE_TIMEOUT, finish(&mut sink, &shared)).await;
+                Err(error)
             }
             // What broke the writing often stands in what can still be read: a goodbye, an alert.
             Ended::Writing(Err(error)) => timeout(GOODBYE_TIMEOUT, reading).await.unwrap_or(Err(error)),

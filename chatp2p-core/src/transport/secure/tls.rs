@@ -117,7 +117,11 @@ impl Signer for TranscriptKey {
     }
 }
 
-fn verify(message: &[u8], key: &CertificateDer<'_>, signed: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+fn verify(
+    message: &[u8],
+    key: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
     let key = SubjectPublicKeyInfoDer::from(key.as_ref());
     verify_tls13_signature_with_raw_key(message, &key, signed, &PROVIDER.signature_verification_algorithms)
 }
@@ -220,5 +224,114 @@ impl ClientCertVerifier for Anybody {
 
     fn requires_raw_public_keys(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a handshake in memory, and says how it went at the client's end and at the server's.
+    fn shake_hands(mut client: Connection, mut server: Connection) -> [Result<(), Error>; 2] {
+        let mut outcome = [Ok(()), Ok(())];
+        for _ in 0..6 {
+            outcome[1] = carry(&mut client, &mut server);
+            outcome[0] = carry(&mut server, &mut client);
+            if outcome.iter().any(Result::is_err) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn carry(from: &mut Connection, to: &mut Connection) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        while from.wants_write() {
+            from.write_tls(&mut bytes).unwrap();
+        }
+        let mut bytes = &bytes[..];
+        while !bytes.is_empty() {
+            to.read_tls(&mut bytes).unwrap();
+            to.process_new_packets()?;
+        }
+        Ok(())
+    }
+
+    fn alice() -> Identity {
+        Identity::from_seed(&[1; 32])
+    }
+
+    fn bob() -> Identity {
+        Identity::from_seed(&[2; 32])
+    }
+
+    /// What eve can do: show somebody's key, and sign with her own.
+    fn disguised_as(victim: PeerId) -> Arc<CertifiedKey> {
+        let key = Arc::new(TranscriptKey(Identity::from_seed(&[3; 32])));
+        Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki_of(victim))], key))
+    }
+
+    #[test]
+    fn two_honest_ends_agree() {
+        let outcome = shake_hands(client(&alice(), bob().peer_id()).unwrap(), server(&bob()).unwrap());
+        assert_eq!(outcome, [Ok(()), Ok(())]);
+    }
+
+    #[test]
+    fn showing_a_key_without_holding_it_does_not_pass_for_a_listener() {
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_client_cert_verifier(Arc::new(Anybody))
+            .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(disguised_as(bob().peer_id()))));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        let eve = Connection::Server(ServerConnection::new(Arc::new(config)).unwrap());
+        let outcome = shake_hands(client(&alice(), bob().peer_id()).unwrap(), eve);
+        assert_eq!(outcome[0], Err(CertificateError::BadSignature.into()));
+    }
+
+    #[test]
+    fn showing_a_key_without_holding_it_does_not_pass_for_a_dialler() {
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned(bob().peer_id())))
+            .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(disguised_as(
+                alice().peer_id(),
+            ))));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        let name = ServerName::try_from("peer.invalid").unwrap();
+        let eve = Connection::Client(ClientConnection::new(Arc::new(config), name).unwrap());
+        let outcome = shake_hands(eve, server(&bob()).unwrap());
+        assert_eq!(outcome[1], Err(CertificateError::BadSignature.into()));
+    }
+
+    #[test]
+    fn a_dialler_without_a_key_is_refused() {
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned(bob().peer_id())))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        let name = ServerName::try_from("peer.invalid").unwrap();
+        let eve = Connection::Client(ClientConnection::new(Arc::new(config), name).unwrap());
+        let outcome = shake_hands(eve, server(&bob()).unwrap());
+        assert!(outcome[1].is_err());
+    }
+
+    #[test]
+    fn another_protocol_inside_is_refused() {
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_client_cert_verifier(Arc::new(Anybody))
+            .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified(&bob()))));
+        config.alpn_protocols = vec![b"chatp2p/2".to_vec()];
+        let newer = Connection::Server(ServerConnection::new(Arc::new(config)).unwrap());
+        let outcome = shake_hands(client(&alice(), bob().peer_id()).unwrap(), newer);
+        assert_eq!(outcome[1], Err(Error::NoApplicationProtocol));
     }
 }

@@ -219,11 +219,90 @@ pub(super) fn protocol(reason: &str) -> TransportError {
 /// Whoever dialled a key and met another, or a signature that is not that key's, met somebody else.
 fn broken(error: &Error, client: bool) -> TransportError {
     match error {
-        Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure | CertificateError::BadSignature)
-            if client =>
-        {
-            TransportError::WrongKey
-        }
+        Error::InvalidCertificate(
+            CertificateError::ApplicationVerificationFailure | CertificateError::BadSignature,
+        ) if client => TransportError::WrongKey,
         error => TransportError::Protocol { reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends() -> (Tunnel, Tunnel) {
+        let (alice, bob) = (Identity::from_seed(&[1; 32]), Identity::from_seed(&[2; 32]));
+        let (mut client, mut server) = (Tunnel::client(&alice, bob.peer_id()).unwrap(), Tunnel::server(&bob).unwrap());
+        while client.is_handshaking() || server.is_handshaking() {
+            carry(&mut client, &mut server).unwrap();
+            carry(&mut server, &mut client).unwrap();
+        }
+        (client, server)
+    }
+
+    fn carry(from: &mut Tunnel, to: &mut Tunnel) -> Result<(), TransportError> {
+        while let Some(message) = from.next_message() {
+            to.open(&message)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_large_batch_is_cut_into_link_messages() {
+        let (mut client, mut server) = ends();
+        let frames = vec![Bytes::from(vec![7; MAX_FRAME_BYTES]); 5];
+        client.seal(&frames).unwrap();
+        let messages: Vec<_> = std::iter::from_fn(|| client.next_message()).collect();
+        assert_eq!(messages.len(), 3);
+        for message in messages {
+            assert!(message.len() <= MAX_LINK_MESSAGE_BYTES);
+            server.open(&message).unwrap();
+        }
+        for frame in frames {
+            assert!(server.next_frame().unwrap() == Some(frame));
+        }
+        assert_eq!(server.next_frame().unwrap(), None);
+    }
+
+    #[test]
+    fn messages_may_be_cut_anywhere() {
+        let (mut client, mut server) = ends();
+        client.seal(&[Bytes::from_static(b"hello"), Bytes::new(), Bytes::from_static(b"world")]).unwrap();
+        for byte in client.next_message().unwrap() {
+            server.open(&[byte]).unwrap();
+        }
+        for frame in [&b"hello"[..], b"", b"world"] {
+            assert_eq!(server.next_frame().unwrap().unwrap(), frame);
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_frame_is_checked_before_its_bytes_are_there() {
+        let (mut client, mut server) = ends();
+        let Guard::Tls(connection) = &mut client.guard else { panic!("TLS") };
+        let length = u32::try_from(MAX_FRAME_BYTES + 1).unwrap();
+        connection.writer().write_all(&length.to_be_bytes()).unwrap();
+        client.collect();
+        carry(&mut client, &mut server).unwrap();
+        assert!(matches!(server.next_frame(), Err(TransportError::Protocol { .. })));
+    }
+
+    #[test]
+    fn a_goodbye_within_a_frame_is_no_goodbye() {
+        let (mut client, mut server) = ends();
+        let Guard::Tls(connection) = &mut client.guard else { panic!("TLS") };
+        connection.writer().write_all(&[0, 0, 0, 9, 1]).unwrap();
+        client.finish();
+        carry(&mut client, &mut server).unwrap();
+        assert!(matches!(server.next_frame(), Err(TransportError::Protocol { .. })));
+    }
+
+    #[test]
+    fn an_idle_tunnel_keeps_no_large_buffer() {
+        let (mut client, mut server) = ends();
+        client.seal(&[Bytes::from(vec![7; MAX_FRAME_BYTES])]).unwrap();
+        carry(&mut client, &mut server).unwrap();
+        assert!(server.next_frame().unwrap().is_some());
+        assert!(server.opened.capacity() <= KEPT_BUFFER_BYTES && client.sealed.capacity() <= KEPT_BUFFER_BYTES);
     }
 }

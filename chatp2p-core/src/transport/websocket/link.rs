@@ -95,11 +95,7 @@ impl<S> Shared<S> {
     }
 }
 
-pub(super) fn link<S>(
-    socket: WebSocketStream<Watched<S>>,
-    remote: Option<SocketAddr>,
-    keep_alive: KeepAlive,
-) -> Link
+pub(super) fn link<S>(socket: WebSocketStream<Watched<S>>, remote: Option<SocketAddr>, keep_alive: KeepAlive) -> Link
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -142,13 +138,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Incoming<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
-    /// Pings when nothing has come for a while, and gives up when nothing came of that. The time in which nobody asked
-    /// for a message does not count: a reader that was held up finds its bytes before it gets here.
-    fn poll_silence(
-        &mut self,
-        socket: &mut WebSocketStream<Watched<S>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<TransportError> {
+    /// Pings when nothing has come for a while, and gives up when nothing came of that. Only asked once the socket has
+    /// nothing to read: a reader that was held up finds what came in the meantime first.
+    fn poll_silence(&mut self, socket: &mut WebSocketStream<Watched<S>>, cx: &mut Context<'_>) -> Poll<TransportError> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
@@ -274,5 +266,96 @@ fn map(error: Error) -> TransportError {
             TransportError::Closed
         }
         error => TransportError::Protocol { reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::{SinkExt, StreamExt, future};
+    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::sync::mpsc;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::super::{accept_upgraded, limits};
+    use super::*;
+    use crate::identity::Identity;
+    use crate::transport::{SecureLink, secure};
+
+    async fn pair(buffer: usize) -> (Link, Link) {
+        let (one, other) = duplex(buffer);
+        let client = WebSocketStream::from_raw_socket(Watched::new(one), Role::Client, Some(limits())).await;
+        let keep_alive = KeepAlive::default();
+        (link(client, None, keep_alive), accept_upgraded(other, None, keep_alive).await)
+    }
+
+    async fn flood(link: SecureLink) {
+        const FRAMES: usize = 5_000;
+        let (outgoing, to_send) = mpsc::channel(16);
+        let (received, mut incoming) = mpsc::channel(16);
+        let sending = async move {
+            for n in 0..FRAMES {
+                outgoing.send(Bytes::from(n.to_be_bytes().repeat(20))).await.unwrap();
+            }
+            // Kept until the other direction is done as well.
+            outgoing
+        };
+        let receiving = async {
+            for n in 0..FRAMES {
+                assert_eq!(incoming.recv().await.unwrap(), n.to_be_bytes().repeat(20), "frame {n}");
+            }
+        };
+        let done = future::join(sending, receiving);
+        tokio::select! {
+            end = link.run(to_send, received, Ok) => panic!("the link ended: {end:?}"),
+            (_outgoing, ()) = done => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn two_ends_that_both_write_more_than_fits_do_not_wait_for_each_other() {
+        for buffer in [64, 256, 4096] {
+            let (one, other) = pair(buffer).await;
+            let (alice, bob) = (Identity::from_seed(&[1; 32]), Identity::from_seed(&[2; 32]));
+            let up = future::join(secure::client(one, &alice, bob.peer_id()), secure::server(other, &bob)).await;
+            let both = future::join(tokio::spawn(flood(up.0.unwrap())), tokio::spawn(flood(up.1.unwrap())));
+            let ends = tokio::time::timeout(Duration::from_secs(30), both).await.expect("nobody waits for ever");
+            // Whoever is done first leaves, and the other may notice before it has looked at its last frames.
+            assert!(ends.0.is_ok() || ends.1.is_ok(), "{ends:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_link_lives_on() {
+        let (mut one, mut other) = pair(4096).await;
+        let quiet = future::join(one.incoming.next(), other.incoming.next());
+        assert!(tokio::time::timeout(Duration::from_secs(3600), quiet).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_message_on_a_slow_line_is_a_sign_of_life() {
+        let (mut line, io) = duplex(4096);
+        let mut link = accept_upgraded(io, None, KeepAlive::default()).await;
+        let dribbling = async {
+            line.write_all(&[0x82, 0x80 + 20, 0, 0, 0, 0]).await.unwrap();
+            for _ in 0..20 {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                line.write_all(b"x").await.unwrap();
+            }
+        };
+        let (message, ()) = future::join(link.incoming.next(), dribbling).await;
+        assert_eq!(message.unwrap().unwrap(), &[b'x'; 20][..]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_was_held_up_does_not_take_the_other_end_for_dead() {
+        let (mut one, mut other) = pair(4096).await;
+        let seconds = Duration::from_secs;
+        // Pings at 15 s, and the answer comes while nobody looks, until long after it was due.
+        assert!(tokio::time::timeout(seconds(16), one.incoming.next()).await.is_err());
+        assert!(tokio::time::timeout(seconds(29), other.incoming.next()).await.is_err());
+        let quiet = future::join(one.incoming.next(), other.incoming.next());
+        assert!(tokio::time::timeout(seconds(600), quiet).await.is_err());
     }
 }

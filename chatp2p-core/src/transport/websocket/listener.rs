@@ -131,7 +131,10 @@ impl Listener for WebSocketListener {
 
 /// Whether it is about one connection, which was gone before it was accepted.
 fn of_the_caller(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
 }
 
 /// What counts as one address: an IPv4 address however it is written, and an IPv6 network, of which one caller has all.

@@ -1,0 +1,121 @@
+//! One node of a play: its disk, its mind while it lives, and its inbox.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::clock::{Now, Wall};
+use crate::identity::{Identity, PeerId, Username};
+use crate::record::{Endpoint, PeerRecord, SignedRecord};
+use crate::storage::ProfileData;
+
+use super::super::draw::Draw;
+use super::super::input::Input;
+use super::super::state::{Me, State};
+
+/// How many older copies of its database a node keeps.
+const MAX_BACKUPS: usize = 3;
+
+/// One node.
+#[derive(Debug)]
+pub(super) struct Player {
+    pub(super) identity: Identity,
+    pub(super) name: Username,
+    /// What is on its disk.
+    pub(super) disk: ProfileData,
+    pub(super) backups: Vec<ProfileData>,
+    /// Its mind; `None` while it is down.
+    pub(super) state: Option<State>,
+    /// How often it was started. What was meant for an earlier life reaches nobody.
+    pub(super) life: u32,
+    pub(super) born: Duration,
+    pub(super) inbox: VecDeque<Input>,
+    pub(super) turn_planned: bool,
+    /// The next time it asked to be woken.
+    pub(super) wake: Option<Duration>,
+    /// The dials under way, by a number that tells an earlier one from a later one.
+    pub(super) dials: BTreeMap<PeerId, u64>,
+}
+
+impl Player {
+    pub(super) fn new(number: usize, seed: u64) -> Option<Self> {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_be_bytes());
+        key[8] = u8::try_from(number).ok()?;
+        let name = ["alice", "bob", "carol", "dave", "erin"].get(number)?;
+        Some(Self {
+            identity: Identity::from_seed(&key),
+            name: name.parse().ok()?,
+            disk: ProfileData::default(),
+            backups: Vec::new(),
+            state: None,
+            life: 0,
+            born: Duration::ZERO,
+            inbox: VecDeque::new(),
+            turn_planned: false,
+            wake: None,
+            dials: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn peer_id(&self) -> PeerId {
+        self.identity.peer_id()
+    }
+
+    /// What the tracker knows of this node.
+    pub(super) fn record(&self) -> Option<SignedRecord> {
+        let record = PeerRecord {
+            username: self.name.clone(),
+            peer_id: self.peer_id(),
+            endpoints: vec![Endpoint::memory(self.name.as_str()).ok()?],
+            seq: u64::from(self.life) + 1,
+        };
+        SignedRecord::sign(&self.identity, record).ok()
+    }
+
+    /// Begins a new life from what is on the disk.
+    pub(super) fn start(&mut self, now: Duration, draw: &mut Draw) {
+        self.life += 1;
+        self.born = now;
+        self.think_anew(now, draw);
+    }
+
+    /// Reads the mind from the disk again, in the same life.
+    pub(super) fn think_anew(&mut self, now: Duration, draw: &mut Draw) {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&draw.number().to_be_bytes());
+        seed[8..16].copy_from_slice(&draw.number().to_be_bytes());
+        self.inbox.clear();
+        self.dials.clear();
+        self.wake = None;
+        let (name, peer_id) = (self.name.clone(), self.peer_id());
+        let now = self.now(now);
+        self.state = self.record().map(|record| {
+            let me = Me { peer_id, username: name, record };
+            State::new(me, self.disk.snapshot(), seed, now)
+        });
+    }
+
+    pub(super) fn die(&mut self) {
+        self.state = None;
+        self.inbox.clear();
+        self.dials.clear();
+        self.wake = None;
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.state.is_some()
+    }
+
+    /// The time on this node's own clocks.
+    pub(super) fn now(&self, now: Duration) -> Now {
+        let start = Wall::from_millis(1_800_000_000_000);
+        Now { mono: now.saturating_sub(self.born), wall: start.plus(now) }
+    }
+
+    pub(super) fn back_up(&mut self) {
+        if self.backups.len() == MAX_BACKUPS {
+            self.backups.remove(0);
+        }
+        self.backups.push(self.disk.clone());
+    }
+}
