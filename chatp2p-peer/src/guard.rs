@@ -13,7 +13,7 @@ use chatp2p_core::record::{Host, P2P_PATH};
 use chatp2p_service::Origins;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
-pub(crate) use authority::Authority;
+use authority::Authority;
 pub(crate) use middleware::Guarded;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -25,14 +25,14 @@ pub(crate) const BODIES: [&str; 3] = ["/start", "/connect", "/send"];
 
 /// The rules for one listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Guard {
+pub(crate) struct Guard {
     hosts: Vec<Host>,
     origins: Origins,
 }
 
 /// What the guard thinks of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It may pass.
     Pass,
     /// It was meant for another host, or does not say for which: 421.
@@ -58,12 +58,12 @@ enum Kind {
 
 impl Guard {
     /// A guard that knows further names for this listener and further origins whose pages may use it.
-    pub const fn new(hosts: Vec<Host>, origins: Origins) -> Self {
+    pub(crate) const fn new(hosts: Vec<Host>, origins: Origins) -> Self {
         Self { hosts, origins }
     }
 
     /// Judges a request by its head.
-    pub fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Verdict {
+    pub(crate) fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Verdict {
         let kind = kind(method, uri.path());
         if kind == Kind::P2p {
             // Every browser says which page opens a WebSocket; no peer does.

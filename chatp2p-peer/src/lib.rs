@@ -6,7 +6,7 @@
 mod api;
 pub mod config;
 mod desk;
-pub mod guard;
+mod guard;
 mod live;
 mod p2p;
 mod service;

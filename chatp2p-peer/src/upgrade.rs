@@ -7,8 +7,8 @@ use chatp2p_core::code::Code;
 use chatp2p_core::transport::websocket::accept_key;
 use chatp2p_service::Problem;
 use poem::http::{HeaderValue, StatusCode, header};
-use poem::request::OnUpgrade;
-use poem::{IntoResponse, Request, Response};
+
+use poem::{IntoResponse, OnUpgrade, Request, Response};
 
 /// How long the socket may take to be handed over once the answer is sent. A client that does not take the answer is gone.
 pub(crate) const UPGRADE_WITHIN: Duration = Duration::from_secs(10);

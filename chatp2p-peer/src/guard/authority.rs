@@ -7,16 +7,16 @@ use chatp2p_core::record::{EndpointError, Host};
 
 /// The host and port of a `Host` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authority {
+pub(crate) struct Authority {
     /// The host.
-    pub host: Host,
+    pub(crate) host: Host,
     /// The port, if it was named.
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 impl Authority {
     /// Whether it is one of the three names by which this machine calls itself: `localhost`, `127.0.0.1`, `[::1]`.
-    pub fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         match &self.host {
             Host::Ip(ip) => [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].contains(ip),
             Host::Name(name) => name == "localhost",
@@ -24,7 +24,7 @@ impl Authority {
     }
 
     /// The origin of the pages that are served here over this scheme, as browsers write it: without the usual port.
-    pub fn origin(&self, scheme: &str) -> String {
+    pub(crate) fn origin(&self, scheme: &str) -> String {
         let usual = if scheme == "https" { 443 } else { 80 };
         match self.port {
             Some(port) if port != usual => format!("{scheme}://{}:{port}", self.host),

@@ -70,8 +70,8 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn drain(queue: &Queue) -> Vec<Utf8Bytes> {
-        std::iter::from_fn(|| queue.pop()).collect()
+    fn drain(queue: &Queue) -> Vec<String> {
+        std::iter::from_fn(|| queue.pop()).map(|text| text.to_string()).collect()
     }
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
         for n in 0..=MAX_EVENTS {
             queue.push(&n.to_string().into());
         }
-        assert_eq!(queue.pop().unwrap(), "0");
+        assert_eq!(queue.pop().unwrap().as_str(), "0");
         queue.push(&"late".into());
         assert_eq!(drain(&queue).last().unwrap(), r#"{"missed":2,"type":"gap"}"#);
     }
