@@ -1,7 +1,11 @@
 //! A running peer. [`PeerNode`] is what one can do with it; [`Node`] is the one this library runs: running = existing,
 //! and dropping it ends everything that it started.
 
+mod announce;
+mod builder;
+mod driver;
 mod events;
+mod handle;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -18,7 +22,9 @@ use crate::tracker::{Registration, TrackerError};
 use crate::transport::{Link, TransportError};
 
 pub use crate::protocol::Event;
+pub use builder::NodeBuilder;
 pub use events::{EVENT_BACKLOG, Events};
+pub use handle::Node;
 
 /// The most messages on one page of the history.
 pub const MAX_HISTORY: usize = 1_000;
@@ -193,6 +199,12 @@ pub enum NodeError {
     /// The tracker did not do its part.
     #[error(transparent)]
     Tracker(#[from] TrackerError),
+    /// The tracker did not say where the peer is, and the node does not know.
+    #[error("the tracker did not answer: {code}")]
+    TrackerSilent {
+        /// What went wrong with it.
+        code: Code,
+    },
     /// The storage did not do its part. Nothing was sent.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -223,6 +235,7 @@ impl NodeError {
             Self::TextTooLarge => Code::TextTooLarge,
             Self::OutboxFull { .. } => Code::OutboxFull,
             Self::Tracker(error) => error.code(),
+            Self::TrackerSilent { code } => *code,
             Self::Storage(error) => error.code(),
             Self::Transport(error) => error.code(),
             Self::Identity(_) => Code::StorageFailed,

@@ -21,7 +21,6 @@ use crate::record::SignedRecord;
 use crate::tracker::Registration;
 
 pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
-#[cfg(feature = "sqlite")]
 // pub use profile::{Profile, ProfileError};
 #[cfg(feature = "sqlite")]
 pub use sql::SqlProfile;

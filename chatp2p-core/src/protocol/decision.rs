@@ -134,8 +134,6 @@ pub enum Refusal {
     TextTooLarge,
     /// The outbox for this contact is at its bound.
     OutboxFull(Username),
-    /// More contacts than can be kept.
-    ContactsFull,
     /// The node is stopping.
     Stopping,
 }

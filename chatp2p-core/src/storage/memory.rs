@@ -1,4 +1,5 @@
-//! Stores that forget everything with the process: for tests, for trying out, and as the model of what a store must do.
+//! Stores that live as long as the process: for tests, for the simulator, for peers that need no past, and as the model of
+//! what a store must do.
 
 mod profile;
 mod registry;

@@ -71,7 +71,7 @@ impl LocalTracker {
     /// # Errors
     /// As for [`Tracker::register`].
     pub async fn enrol(&self, claim: Claim) -> Result<Enrolment, TrackerError> {
-        let secret = random()?;
+        let (claim, secret) = (Box::new(claim), random()?);
         self.ask(|reply| Command::Enrol { claim, secret, reply }).await
     }
 

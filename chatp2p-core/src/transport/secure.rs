@@ -16,10 +16,6 @@ use tokio::time::timeout;
 use self::tunnel::{Tunnel, protocol};
 use super::{Link, LinkSink, LinkStream, TransportError};
 use crate::identity::{Identity, PeerId};
-use crate::message::MAX_TEXT_BYTES;
-
-/// The largest frame in bytes: the largest text with the envelope around it.
-pub const MAX_FRAME_BYTES: usize = MAX_TEXT_BYTES + (4 << 10);
 
 /// How long the other end may take to prove its key. An honest one needs two round trips and a millisecond.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! The task that decides. A turn: drain what has arrived, decide it all, one commit for everything that must be durable,
 //! then show it, then answer. Beats are only shown and answered, and kept a few seconds later together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -25,7 +25,7 @@ type Reply<T> = oneshot::Sender<Result<T, TrackerError>>;
 
 /// Something to decide, and where the answer goes.
 pub(super) enum Command {
-    Enrol { claim: Claim, secret: [u8; 32], reply: Reply<Enrolment> },
+    Enrol { claim: Box<Claim>, secret: [u8; 32], reply: Reply<Enrolment> },
     Beat { name: Username, proof: Option<LeaseProof>, reply: Reply<()> },
     Leave { name: Username, proof: Option<LeaseProof>, reply: Reply<()> },
     Close { reply: Reply<()> },
@@ -33,7 +33,7 @@ pub(super) enum Command {
 
 /// A decision that waits to be durable.
 enum Decided {
-    Enrol { outcome: Result<Enrolment, TrackerError>, reply: Reply<Enrolment> },
+    Enrol { outcome: Box<Result<Enrolment, TrackerError>>, reply: Reply<Enrolment> },
     Beat { name: Username, outcome: Result<(), TrackerError>, reply: Reply<()> },
     Leave { outcome: Result<(), TrackerError>, reply: Reply<()> },
 }
@@ -120,7 +120,8 @@ impl Actor {
                 Command::Enrol { reply, .. } if failed.is_some() => refuse(reply, failed.as_ref()),
                 Command::Leave { reply, .. } if failed.is_some() => refuse(reply, failed.as_ref()),
                 Command::Enrol { claim, secret, reply } => {
-                    decided.push(Decided::Enrol { outcome: self.registry.enrol(&claim, secret, now), reply });
+                    let outcome = Box::new(self.registry.enrol(&claim, secret, now));
+                    decided.push(Decided::Enrol { outcome, reply });
                 }
                 Command::Leave { name, proof, reply } => {
                     decided.push(Decided::Leave { outcome: self.registry.leave(&name, proof, now), reply });
@@ -163,7 +164,7 @@ impl Actor {
         let failed = failed.as_ref();
         for decision in decided {
             match decision {
-                Decided::Enrol { outcome, reply } => answer(reply, outcome, failed),
+                Decided::Enrol { outcome, reply } => answer(reply, *outcome, failed),
                 Decided::Leave { outcome, reply } => answer(reply, outcome, failed),
                 // A beat stands by itself, unless what it was for does not stand.
                 Decided::Beat { name, outcome, reply } => {
@@ -192,7 +193,7 @@ impl Actor {
         }
         let snapshot = self.store.load().await?;
         let doubtful = std::mem::take(&mut self.doubtful);
-        let mut kept: std::collections::BTreeMap<_, _> = snapshot
+        let mut kept: BTreeMap<_, _> = snapshot
             .registrations
             .into_iter()
             .filter(|registration| doubtful.contains(&registration.username))

@@ -113,6 +113,7 @@ fn an_undone_turn_never_was() {
     registry.enrol(&classic("bob", 1), [0; 32], at(0)).unwrap();
     registry.enrol(&classic("carol", 1), [0; 32], at(0)).unwrap();
     registry.leave(&name("carol"), None, at(1)).unwrap();
+    registry.beat(&name("bob"), None, at(1)).unwrap();
     registry.settle();
     let before: Vec<_> = ["alice", "bob", "carol", "dora"].map(|text| registry.stored(&name(text))).into();
     let lease = Lease::new(name("alice"), Some(secret));
@@ -217,7 +218,7 @@ impl Model {
     fn take(&mut self, name: usize, owner: Option<(u8, u64)>, port: u16, now: u64) {
         if let Some(other) = [1, 0].get(name).and_then(|other| self.names.get_mut(other)) {
             // Whoever holds on to the look-alike was refused before; this one has expired.
-            if other.owner.is_none() && !self.names.get(&name).is_some_and(|held| held.owner.is_some()) {
+            if other.owner.is_none() && self.names.get(&name).is_none_or(|held| held.owner.is_none()) {
                 self.names.get_mut(&[1, 0][name]).unwrap().left = true;
             }
         }

@@ -53,7 +53,7 @@ impl SecureLink {
     /// # Errors
     /// [`TransportError::Closed`] when the connection is gone without a goodbye, [`TimedOut`](TransportError::TimedOut)
     /// when the transport found the other end silent, [`Protocol`](TransportError::Protocol) when anything on the way
-    /// is not as the other end sealed it or a frame is larger than [`MAX_FRAME_BYTES`](super::MAX_FRAME_BYTES), and what
+    /// is not as the other end sealed it or a frame is larger than [`MAX_FRAME_BYTES`](crate::message::MAX_FRAME_BYTES), and what
     /// `wrap` returned, if that was an error.
     pub async fn run<T: Send>(
         self,

@@ -6,8 +6,9 @@ use std::io::{self, Read, Write};
 use bytes::{Buf, Bytes, BytesMut};
 use rustls::{CertificateError, Connection, Error, NamedGroup};
 
-use super::{MAX_FRAME_BYTES, tls};
+use super::tls;
 use crate::identity::{Identity, PeerId};
+use crate::message::MAX_FRAME_BYTES;
 use crate::transport::{MAX_LINK_MESSAGE_BYTES, TransportError};
 
 /// The length before a frame: an unsigned integer, most significant byte first.

@@ -273,7 +273,7 @@ fn map(error: Error) -> TransportError {
 mod tests {
     use std::time::Duration;
 
-    use futures_util::{SinkExt, StreamExt, future};
+    use futures_util::{StreamExt, future};
     use tokio::io::{AsyncWriteExt, duplex};
     use tokio::sync::mpsc;
     use tokio_tungstenite::tungstenite::protocol::Role;

@@ -1,0 +1,198 @@
+//! How a node comes to be: everything it needs is handed in, and it runs when it is built.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crate::clock::{Now, Wall};
+use crate::identity::{Identity, Username};
+use crate::protocol::{Me, State};
+use crate::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, SignedRecord};
+use crate::storage::{Change, MemoryProfile, ProfileStore};
+use crate::tracker::{Lease, SignedClaim, Tracker, TrackerError, TrackerId};
+use crate::transport::{Listener, Transport, TransportError};
+
+use super::{Node, NodeError};
+
+/// Collects what a [`Node`] needs.
+///
+/// Only the name and the tracker must be given. Left alone, a node has a fresh identity, forgets everything with the
+/// process, and can be reached by nobody, though it can dial with every transport it is given.
+#[must_use]
+pub struct NodeBuilder {
+    username: Username,
+    tracker: Arc<dyn Tracker>,
+    identity: Option<Identity>,
+    store: Option<Arc<dyn ProfileStore>>,
+    transports: Vec<Arc<dyn Transport>>,
+    listen: Vec<Endpoint>,
+    listeners: Vec<Box<dyn Listener>>,
+    advertise: Option<Vec<Endpoint>>,
+}
+
+/// What the driver and its tasks share and never change.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) identity: Identity,
+    pub(super) username: Username,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) store: Arc<dyn ProfileStore>,
+    pub(super) tracker: Arc<dyn Tracker>,
+    pub(super) transports: Vec<Arc<dyn Transport>>,
+    started: Instant,
+}
+
+impl NodeBuilder {
+    pub(super) fn new(username: Username, tracker: Arc<dyn Tracker>) -> Self {
+        Self {
+            username,
+            tracker,
+            identity: None,
+            store: None,
+            transports: Vec::new(),
+            listen: Vec::new(),
+            listeners: Vec::new(),
+            advertise: None,
+        }
+    }
+
+    /// Who the node is. A fresh identity if not given.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Where the node keeps everything. Memory if not given.
+    pub fn store(mut self, store: Arc<dyn ProfileStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// One way to dial. Give several for several schemes.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transports.push(transport);
+        self
+    }
+
+    /// One address to listen at, with the transport for its scheme.
+    pub fn listen(mut self, at: Endpoint) -> Self {
+        self.listen.push(at);
+        self
+    }
+
+    /// Something that listens already. Its links come to this node.
+    pub fn listener(mut self, listener: Box<dyn Listener>) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Where the node says that it can be dialled, best first, at most [`MAX_ENDPOINTS`]. Where it listens if not given.
+    pub fn advertise(mut self, endpoints: Vec<Endpoint>) -> Self {
+        self.advertise = Some(endpoints);
+        self
+    }
+
+    /// Starts the node. It listens and is registered when this returns; on error nothing of it is left.
+    ///
+    /// # Errors
+    /// [`NodeError::Transport`] when it cannot listen, [`NodeError::Tracker`] when the tracker refuses or cannot be
+    /// reached, [`NodeError::Storage`] when the store refuses.
+    pub async fn start(self) -> Result<Node, NodeError> {
+        let mut listeners = self.listeners;
+        for at in &self.listen {
+            let transport = transport_for(&self.transports, at)
+                .ok_or_else(|| TransportError::Unsupported { endpoint: at.clone() })?;
+            listeners.push(transport.listen(at).await?);
+        }
+        let mut endpoints =
+            self.advertise.unwrap_or_else(|| listeners.iter().map(|listener| listener.endpoint().clone()).collect());
+        endpoints.truncate(MAX_ENDPOINTS);
+        let identity = match self.identity {
+            Some(identity) => identity,
+            None => Identity::generate()?,
+        };
+        let parts = Parts {
+            identity,
+            username: self.username,
+            endpoints,
+            store: self.store.unwrap_or_else(|| Arc::new(MemoryProfile::default())),
+            tracker: self.tracker,
+            transports: self.transports,
+            started: Instant::now(),
+        };
+        let snapshot = parts.store.load().await?;
+        let mut seq = parts.next_seq(snapshot.seq);
+        let mut confirmed = None;
+        // A tracker may know a higher number than a database that was put back.
+        for _ in 0..2 {
+            let _durable = parts.store.commit(vec![Change::Seq(seq)]).await?;
+            let record = parts.record(seq)?;
+            match parts.register(record.clone()).await {
+                Ok(lease) => {
+                    confirmed = Some((record, lease));
+                    break;
+                }
+                Err(TrackerError::RecordStale { known }) if known < u64::MAX => seq = known + 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let (record, lease) = confirmed.ok_or(TrackerError::RecordStale { known: seq })?;
+        let me = parts.me(record);
+        let state = State::new(me, snapshot, seed()?, parts.now());
+        Ok(Node::run(parts, state, lease, listeners))
+    }
+}
+
+/// The transport that dials and listens at such an endpoint.
+pub(super) fn transport_for(transports: &[Arc<dyn Transport>], at: &Endpoint) -> Option<Arc<dyn Transport>> {
+    transports.iter().find(|transport| transport.schemes().contains(&at.scheme())).cloned()
+}
+
+/// Fresh randomness for a state.
+pub(super) fn seed() -> Result<[u8; 32], NodeError> {
+    Ok(Identity::generate()?.to_seed())
+}
+
+impl Parts {
+    pub(super) fn now(&self) -> Now {
+        Now { mono: self.started.elapsed(), wall: Wall::from(SystemTime::now()) }
+    }
+
+    pub(super) fn me(&self, record: SignedRecord) -> Me {
+        Me { peer_id: self.identity.peer_id(), username: self.username.clone(), record }
+    }
+
+    /// A number for the next record: above the last one, and above what an older database would choose.
+    pub(super) fn next_seq(&self, last: u64) -> u64 {
+        self.now().wall.as_millis().max(last.saturating_add(1))
+    }
+
+    pub(super) fn record(&self, seq: u64) -> Result<SignedRecord, NodeError> {
+        let record = PeerRecord {
+            username: self.username.clone(),
+            peer_id: self.identity.peer_id(),
+            endpoints: self.endpoints.clone(),
+            seq,
+        };
+        Ok(SignedRecord::sign(&self.identity, record)
+            .map_err(|error| TrackerError::Invalid { reason: format!("the node's own record: {error}") })?)
+    }
+
+    /// Registers at the tracker, under the id by which it goes just now.
+    pub(super) async fn register(&self, record: SignedRecord) -> Result<Lease, TrackerError> {
+        let tracker: TrackerId = self.tracker.health().await?.tracker_id;
+        let claim = SignedClaim::sign(&self.identity, record, tracker);
+        self.tracker.register(crate::tracker::Claim::Signed(claim)).await
+    }
+}
+
+impl fmt::Debug for NodeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeBuilder")
+            .field("username", &self.username)
+            .field("tracker", &self.tracker)
+            .field("transports", &self.transports)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,313 @@
+//! The driver: one task that carries out what the [`State`] decides. It takes turns. A turn drains what has arrived,
+//! decides it all, makes it durable with one commit, and only then sends and tells.
+
+mod dials;
+mod links;
+
+pub(super) use dials::accept_all;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, sleep_until};
+
+use crate::identity::PeerId;
+use crate::protocol::{
+    Ask, Command, CommandId, Decision, Effect, Event, Found, Input, LinkId, Loaded, Me, Outcome, Refusal, State,
+};
+use crate::storage::{Committed, StorageError};
+use crate::transport::{Link, SecureLink};
+
+use super::NodeError;
+use super::builder::{Parts, seed};
+
+/// How much waits for the driver before its callers wait. Each may be a frame of the largest size, so that this bounds
+/// the memory that hostile links can fill to 256 MiB.
+pub(super) const INBOX: usize = 256;
+
+/// How many inputs a turn takes at most: what a commit takes some ten milliseconds for.
+const TURN: usize = 1_024;
+
+/// How soon a store that refused to load is asked again.
+const RELOAD_EVERY: Duration = Duration::from_millis(500);
+
+/// The most handshakes with callers at the same time. Each costs a millisecond of work and some 50 kB for ten seconds.
+pub(super) const MAX_HANDSHAKES: usize = 256;
+
+/// Answered when the command's turn is durable, or has failed.
+pub(super) type Reply = oneshot::Sender<Result<Outcome, CommandError>>;
+
+/// Why a command led to nothing.
+#[derive(Debug)]
+pub(super) enum CommandError {
+    /// It was refused.
+    Refused(Refusal),
+    /// Its turn could not be made durable.
+    NotDurable(String),
+}
+
+/// What reaches the driver.
+pub(super) enum Inbound {
+    /// Somebody wants something.
+    Command { command: Command, reply: Reply },
+    /// Somebody wants to look at the state, as it is between turns.
+    Look(Box<dyn FnOnce(&State) + Send>),
+    /// A link that somebody else accepted.
+    Accepted(Link),
+    /// A link is secure.
+    Secured(SecureLink),
+    /// Something happened on a link, or an answer came.
+    Input(Input),
+}
+
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Command { .. } => "Command",
+            Self::Look(_) => "Look",
+            Self::Accepted(_) => "Accepted",
+            Self::Secured(_) => "Secured",
+            Self::Input(_) => "Input",
+        })
+    }
+}
+
+/// The driver's own things.
+pub(super) struct Driver {
+    parts: Arc<Parts>,
+    state: State,
+    inbox: mpsc::Receiver<Inbound>,
+    /// For the tasks that report to the inbox.
+    own_inbox: mpsc::Sender<Inbound>,
+    events: broadcast::Sender<Event>,
+    replies: BTreeMap<CommandId, Reply>,
+    commands: u64,
+    links: BTreeMap<LinkId, mpsc::Sender<bytes::Bytes>>,
+    last_link: u64,
+    /// What happened while effects were carried out; it comes before what is in the inbox.
+    pending: VecDeque<Input>,
+    looks: Vec<Box<dyn FnOnce(&State) + Send>>,
+    dials: BTreeMap<PeerId, AbortHandle>,
+    handshakes: Arc<Semaphore>,
+    dialling: Arc<Semaphore>,
+    /// Everything the driver has started; ends with it.
+    tasks: JoinSet<()>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        parts: Arc<Parts>,
+        state: State,
+        (own_inbox, inbox): (mpsc::Sender<Inbound>, mpsc::Receiver<Inbound>),
+        events: broadcast::Sender<Event>,
+    ) -> Self {
+        Self {
+            parts,
+            state,
+            inbox,
+            own_inbox,
+            events,
+            replies: BTreeMap::new(),
+            commands: 0,
+            links: BTreeMap::new(),
+            last_link: 0,
+            pending: VecDeque::new(),
+            looks: Vec::new(),
+            dials: BTreeMap::new(),
+            handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
+            dialling: Arc::new(Semaphore::new(dials::MAX_DIALS)),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Takes turns until it is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            let mut decision = Decision::new();
+            let first = if self.pending.is_empty() { self.wait().await } else { None };
+            let now = self.parts.now();
+            while let Some(input) = self.pending.pop_front() {
+                self.state.handle(input, now, &mut decision);
+            }
+            let mut next = first;
+            for _ in 0..TURN {
+                let Some(inbound) = next.take().or_else(|| self.inbox.try_recv().ok()) else { break };
+                if let Some(input) = self.admit(inbound) {
+                    self.state.handle(input, now, &mut decision);
+                }
+            }
+            if self.state.next_deadline().is_some_and(|deadline| deadline <= now.mono) {
+                self.state.handle(Input::Wake, now, &mut decision);
+            }
+            self.finish_turn(decision).await;
+        }
+    }
+
+    /// Waits until something arrives or a deadline has passed.
+    async fn wait(&mut self) -> Option<Inbound> {
+        let now = self.parts.now().mono;
+        let deadline = self.state.next_deadline().map(|at| tokio::time::Instant::now() + at.saturating_sub(now));
+        let woken = async {
+            match deadline {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        // Tasks that are done are let go of as they come; there is nothing in them to look at.
+        loop {
+            tokio::select! {
+                inbound = self.inbox.recv() => return inbound,
+                () = woken => return None,
+                Some(_) = self.tasks.join_next() => return None,
+            }
+        }
+    }
+
+    /// Turns what has arrived into an input, if it is one.
+    fn admit(&mut self, inbound: Inbound) -> Option<Input> {
+        match inbound {
+            Inbound::Command { command, reply } => {
+                self.commands += 1;
+                let id = CommandId(self.commands);
+                self.replies.insert(id, reply);
+                Some(Input::Command { id, command })
+            }
+            Inbound::Look(look) => {
+                self.looks.push(look);
+                None
+            }
+            Inbound::Accepted(link) => {
+                self.shake_hands(link);
+                None
+            }
+            Inbound::Secured(link) => Some(self.open(link)),
+            Inbound::Input(input) => {
+                match &input {
+                    Input::LinkDown(link) => drop(self.links.remove(link)),
+                    Input::DialFailed { peer, .. } => drop(self.dials.remove(peer)),
+                    _ => {}
+                }
+                Some(input)
+            }
+        }
+    }
+
+    /// Commit, then look up, send and tell.
+    async fn finish_turn(&mut self, mut decision: Decision) {
+        let changes = decision.take_changes();
+        let committed =
+            if changes.is_empty() { Ok(Committed::default()) } else { self.parts.store.commit(changes).await };
+        match committed {
+            Ok(receipt) => {
+                let (asks, effects) = decision.release(&receipt);
+                asks.into_iter().for_each(|ask| self.look_up(ask));
+                effects.into_iter().for_each(|effect| self.carry_out(effect));
+            }
+            Err(error) => {
+                drop(decision);
+                self.start_over(&error).await;
+            }
+        }
+        for look in std::mem::take(&mut self.looks) {
+            look(&self.state);
+        }
+    }
+
+    /// The turn is not durable: nothing of it is sent or told, its callers get the error, and the state is read again.
+    async fn start_over(&mut self, error: &StorageError) {
+        tracing::error!(%error, "a turn could not be made durable; reading the profile again");
+        self.fail_all(error);
+        self.links.clear();
+        self.dials.clear();
+        self.pending.clear();
+        self.tasks.shutdown().await;
+        loop {
+            match reload(&self.parts, self.state.me().clone()).await {
+                Ok(state) => {
+                    self.state = state;
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the profile cannot be read");
+                    sleep(RELOAD_EVERY).await;
+                    self.refuse_waiting(&error);
+                }
+            }
+        }
+    }
+
+    /// Answers every caller, and those who are waiting in the inbox meanwhile.
+    fn refuse_waiting(&mut self, error: &NodeError) {
+        while let Ok(inbound) = self.inbox.try_recv() {
+            if let Inbound::Command { reply, .. } = inbound {
+                let _ = reply.send(Err(CommandError::NotDurable(error.to_string())));
+            }
+        }
+    }
+
+    fn fail_all(&mut self, error: &StorageError) {
+        for (_, reply) in std::mem::take(&mut self.replies) {
+            let _ = reply.send(Err(CommandError::NotDurable(error.to_string())));
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send { link, frame } => self.transmit(link, &frame),
+            // The link's task sends what it still has, says goodbye and ends.
+            Effect::Close(link) => drop(self.links.remove(&link)),
+            Effect::Dial { peer, endpoints } => self.dial(peer, endpoints),
+            Effect::CancelDial(peer) => {
+                if let Some(dial) = self.dials.remove(&peer) {
+                    dial.abort();
+                }
+            }
+            Effect::Reply { id, outcome } => {
+                if let Some(reply) = self.replies.remove(&id) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = reply.send(outcome.map_err(CommandError::Refused));
+                }
+            }
+            // Nobody may be listening.
+            Effect::Tell(event) => drop(self.events.send(event)),
+        }
+    }
+
+    /// Looks something up beside the turns; the answer is an input.
+    fn look_up(&mut self, ask: Ask) {
+        let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
+        self.tasks.spawn(async move {
+            let input = match ask {
+                Ask::Find(name) => {
+                    let answer = match parts.tracker.find(&name).await {
+                        Ok(Some(found)) => {
+                            found.record.map_or(Found::Unsigned, |record| Found::Record(Box::new(record)))
+                        }
+                        Ok(None) => Found::Nobody,
+                        Err(error) => Found::Trouble(error.code()),
+                    };
+                    Input::Found { name, answer }
+                }
+                Ask::Queued { load, peer, limit } => {
+                    let entries = parts.store.queued(peer, limit).await.ok().map(Loaded::Queued);
+                    Input::Loaded { load, entries }
+                }
+                Ask::Logged { load, peer, epoch, range, limit } => {
+                    let entries = parts.store.logged(peer, epoch, range, limit).await.ok().map(Loaded::Logged);
+                    Input::Loaded { load, entries }
+                }
+            };
+            // The driver outlives its tasks.
+            let _ = inbox.send(Inbound::Input(input)).await;
+        });
+    }
+}
+
+async fn reload(parts: &Parts, me: Me) -> Result<State, NodeError> {
+    let snapshot = parts.store.load().await?;
+    Ok(State::new(me, snapshot, seed()?, parts.now()))
+}

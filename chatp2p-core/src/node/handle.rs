@@ -1,0 +1,273 @@
+//! The node as its owner holds it: asks the driver and waits for the answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::identity::{PeerId, Username};
+use crate::message::{Author, Body, Delivery, Message};
+use crate::protocol::{Command, Event, Outcome, Refusal, State};
+use crate::storage::{HistoryQuery, StorageError, StoredMessage};
+use crate::tracker::{Lease, PeerQuery, Registration, Tracker};
+use crate::transport::{Link, Listener};
+
+use super::announce::Announcer;
+use super::builder::{NodeBuilder, Parts};
+use super::driver::{CommandError, Driver, INBOX, Inbound};
+use super::{EVENT_BACKLOG, Events, HistoryPage, NodeError, NodeStatus, PeerNode, Receipt, TrackerStatus};
+
+/// A running peer.
+///
+/// Dropping it ends everything that it started, at once and without a word to anybody; [`stop`](PeerNode::stop) says
+/// goodbye first.
+#[derive(Debug)]
+pub struct Node {
+    parts: Arc<Parts>,
+    driver: mpsc::Sender<Inbound>,
+    events: broadcast::Sender<Event>,
+    tracker_status: watch::Receiver<TrackerStatus>,
+    /// Who was listed last, for when the tracker is silent.
+    listed: Mutex<Vec<Registration>>,
+    running: Mutex<Option<Running>>,
+}
+
+/// What ends with the node.
+#[derive(Debug)]
+struct Running {
+    listeners: JoinSet<()>,
+    announcer: JoinSet<()>,
+    leave: oneshot::Sender<()>,
+    driver: JoinSet<()>,
+}
+
+impl Node {
+    /// Begins to build a node that goes by this name at this tracker.
+    pub fn builder(username: Username, tracker: Arc<dyn Tracker>) -> NodeBuilder {
+        NodeBuilder::new(username, tracker)
+    }
+
+    pub(super) fn run(parts: Parts, state: State, lease: Lease, listeners: Vec<Box<dyn Listener>>) -> Self {
+        let parts = Arc::new(parts);
+        let (events, _) = broadcast::channel(EVENT_BACKLOG);
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let confirmed = TrackerStatus { confirmed: Some(parts.now().wall), trouble: None };
+        let (status, tracker_status) = watch::channel(confirmed);
+        let (leave, told_to_leave) = oneshot::channel();
+        let announcer = Announcer {
+            parts: Arc::clone(&parts),
+            lease,
+            seq: state.me().record.record().seq,
+            driver: sender.clone(),
+            events: events.clone(),
+            status,
+        };
+        let mut running =
+            Running { listeners: JoinSet::new(), announcer: JoinSet::new(), leave, driver: JoinSet::new() };
+        for listener in listeners {
+            running.listeners.spawn(super::driver::accept_all(listener, sender.clone()));
+        }
+        running.announcer.spawn(announcer.run(told_to_leave));
+        let driver = Driver::new(Arc::clone(&parts), state, (sender.clone(), inbox), events.clone());
+        running.driver.spawn(driver.run());
+        Self {
+            parts,
+            driver: sender,
+            events,
+            tracker_status,
+            listed: Mutex::new(Vec::new()),
+            running: Mutex::new(Some(running)),
+        }
+    }
+
+    async fn command(&self, command: Command) -> Result<Result<Outcome, Refusal>, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        let inbound = Inbound::Command { command, reply };
+        self.driver.send(inbound).await.map_err(|_| NodeError::Stopped)?;
+        match answer.await {
+            Ok(Ok(outcome)) => Ok(Ok(outcome)),
+            Ok(Err(CommandError::Refused(refusal))) => Ok(Err(refusal)),
+            Ok(Err(CommandError::NotDurable(reason))) => Err(StorageError::Unavailable { reason, source: None }.into()),
+            Err(_) => Err(NodeError::Stopped),
+        }
+    }
+
+    /// Looks at the state as it is between turns.
+    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        let looking = Box::new(move |state: &State| drop(reply.send(look(state))));
+        self.driver.send(Inbound::Look(looking)).await.map_err(|_| NodeError::Stopped)?;
+        answer.await.map_err(|_| NodeError::Stopped)
+    }
+
+    async fn is_running(&self) -> Result<(), NodeError> {
+        if self.running.lock().await.is_some() { Ok(()) } else { Err(NodeError::Stopped) }
+    }
+}
+
+/// What a refusal means to the one who asked about this name.
+fn explain(refusal: Refusal, name: &Username) -> NodeError {
+    let name = name.clone();
+    match refusal {
+        Refusal::Oneself => NodeError::Oneself { name },
+        Refusal::UnknownPeer => NodeError::UnknownPeer { name },
+        Refusal::Tracker(code) => NodeError::TrackerSilent { code },
+        Refusal::Unreachable(reason) => NodeError::Unreachable { name, reason },
+        Refusal::KeyChanged => NodeError::KeyChanged { name },
+        Refusal::Refused(code) => NodeError::Refused { name, code },
+        Refusal::NotConnected => NodeError::NotConnected { name: name.to_string() },
+        Refusal::TextTooLarge => NodeError::TextTooLarge,
+        Refusal::OutboxFull(name) => NodeError::OutboxFull { name },
+        Refusal::Stopping => NodeError::Stopped,
+    }
+}
+
+#[async_trait]
+impl PeerNode for Node {
+    fn peer_id(&self) -> PeerId {
+        self.parts.identity.peer_id()
+    }
+
+    fn username(&self) -> &Username {
+        &self.parts.username
+    }
+
+    async fn status(&self) -> Result<NodeStatus, NodeError> {
+        self.is_running().await?;
+        Ok(NodeStatus {
+            username: self.parts.username.clone(),
+            peer_id: self.peer_id(),
+            endpoints: self.parts.endpoints.clone(),
+            tracker: self.tracker_status.borrow().clone(),
+        })
+    }
+
+    async fn available(&self) -> Result<Vec<Registration>, NodeError> {
+        self.is_running().await?;
+        match self.parts.tracker.peers(PeerQuery::default()).await {
+            Ok(page) => {
+                let mut others = page.items;
+                others.retain(|other| other.username != self.parts.username);
+                self.listed.lock().await.clone_from(&others);
+                Ok(others)
+            }
+            Err(error) => {
+                tracing::info!(%error, "the tracker does not say who is there; answering with who was there last");
+                Ok(self.listed.lock().await.clone())
+            }
+        }
+    }
+
+    async fn connected(&self) -> Result<Vec<Username>, NodeError> {
+        self.look(State::connected).await
+    }
+
+    async fn connect(&self, name: &Username) -> Result<(), NodeError> {
+        self.command(Command::Connect(name.clone())).await?.map(drop).map_err(|refusal| explain(refusal, name))
+    }
+
+    async fn disconnect(&self, name: &Username) -> Result<(), NodeError> {
+        self.command(Command::Disconnect(name.clone())).await?.map(drop).map_err(|refusal| explain(refusal, name))
+    }
+
+    async fn send(&self, to: &Username, text: String) -> Result<Receipt, NodeError> {
+        match self.command(Command::Send { to: to.clone(), text }).await? {
+            Ok(Outcome::Sent { id, delivery }) => Ok(Receipt { id, delivery }),
+            Ok(Outcome::Done | Outcome::Broadcast(_)) => Err(NodeError::Stopped),
+            Err(refusal) => Err(explain(refusal, to)),
+        }
+    }
+
+    async fn broadcast(&self, text: String) -> Result<BTreeMap<Username, Receipt>, NodeError> {
+        match self.command(Command::Broadcast(text)).await? {
+            Ok(Outcome::Broadcast(ids)) => {
+                let receipt = |(name, id)| (name, Receipt { id, delivery: Delivery::Sent });
+                Ok(ids.into_iter().map(receipt).collect())
+            }
+            Ok(Outcome::Done | Outcome::Sent { .. }) => Err(NodeError::Stopped),
+            Err(Refusal::NotConnected) => Err(NodeError::NotConnected { name: "anybody".to_owned() }),
+            Err(refusal) => Err(explain(refusal, &self.parts.username)),
+        }
+    }
+
+    async fn history(&self, page: HistoryPage) -> Result<Vec<Message>, NodeError> {
+        let wanted = page.peer;
+        let names: BTreeMap<PeerId, (Username, bool)> = self
+            .look(move |state| {
+                let contacts =
+                    state.contacts().filter(|contact| wanted.as_ref().is_none_or(|name| contact.name == *name));
+                contacts.map(|contact| (contact.peer_id, (contact.name.clone(), contact.forgotten))).collect()
+            })
+            .await?;
+        let peers: BTreeSet<PeerId> = names.keys().copied().collect();
+        let query = HistoryQuery { peers: Some(peers), before: page.before, limit: page.limit };
+        let stored = self.parts.store.history(query).await?;
+        let places: Vec<_> = stored.iter().map(|message| message.place.map(|place| (message.peer, place))).collect();
+        let sent: Vec<bool> = self
+            .look(move |state| {
+                let is_sent = |(peer, (epoch, n))| state.is_sent(peer, epoch, n);
+                places.into_iter().map(|place| place.is_some_and(is_sent)).collect()
+            })
+            .await?;
+        let me = &self.parts.username;
+        let show = |(message, sent): (StoredMessage, bool)| {
+            let (name, forgotten) = names.get(&message.peer)?;
+            Some(show(message, sent, *forgotten, me, name))
+        };
+        Ok(stored.into_iter().zip(sent).filter_map(show).collect())
+    }
+
+    async fn forget_key(&self, name: &Username) -> Result<(), NodeError> {
+        self.command(Command::ForgetKey(name.clone())).await?.map(drop).map_err(|refusal| explain(refusal, name))
+    }
+
+    fn subscribe(&self) -> Events {
+        Events::new(self.events.subscribe())
+    }
+
+    async fn accept(&self, link: Link) -> Result<(), NodeError> {
+        self.driver.try_send(Inbound::Accepted(link)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NodeError::Busy,
+            mpsc::error::TrySendError::Closed(_) => NodeError::Stopped,
+        })
+    }
+
+    async fn stop(&self) -> Result<(), NodeError> {
+        let mut running = self.running.lock().await;
+        let Some(mut ending) = running.take() else { return Err(NodeError::Stopped) };
+        // The addresses first: whoever is told goodbye must not come back in.
+        ending.listeners.shutdown().await;
+        let goodbyes = self.command(Command::Stop).await;
+        if let Err(error) = goodbyes {
+            tracing::warn!(%error, "the node stops without having said goodbye");
+        }
+        let _ = ending.leave.send(());
+        while ending.announcer.join_next().await.is_some() {}
+        ending.driver.shutdown().await;
+        Ok(())
+    }
+}
+
+fn show(message: StoredMessage, sent: bool, forgotten: bool, me: &Username, them: &Username) -> Message {
+    let delivery = match (message.acknowledged, sent) {
+        (true, _) => Delivery::Delivered,
+        (false, _) if forgotten => Delivery::Failed,
+        (false, true) => Delivery::Sent,
+        (false, false) => Delivery::Queued,
+    };
+    let (from, to) = match message.author {
+        Author::Me => (me, them),
+        Author::Them => (them, me),
+    };
+    let Body::Text(content) = message.entry.body;
+    Message {
+        id: message.entry.id,
+        from: from.clone(),
+        to: to.clone(),
+        content,
+        written: message.entry.written,
+        delivery,
+    }
+}
