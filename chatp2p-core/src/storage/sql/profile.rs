@@ -1,6 +1,7 @@
 //! A peer's profile in SQLite: the connections, and everything that reads.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -31,6 +32,8 @@ const READERS: u32 = 3;
 pub struct SqlProfile {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
+    /// What keeps others out of the profile, as long as this store lives.
+    lock: Option<File>,
 }
 
 impl SqlProfile {
@@ -46,7 +49,12 @@ impl SqlProfile {
         let writer = super::sqlite::connect(options(1), Some(path.to_owned()), false).await?;
         migrate::<ProfileSchema>(&writer).await?;
         let readers = super::sqlite::connect(options(READERS), Some(path.to_owned()), true).await?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, lock: None })
+    }
+
+    /// The same store, which keeps this lock until its end.
+    pub(in crate::storage) fn holding(self, lock: File) -> Self {
+        Self { lock: Some(lock), ..self }
     }
 
     /// Forgets what an entry of theirs says, or one of mine that they have acknowledged. Its number and hash stay in the
