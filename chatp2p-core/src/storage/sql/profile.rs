@@ -33,7 +33,7 @@ pub struct SqlProfile {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     /// What keeps others out of the profile, as long as this store lives.
-    lock: Option<File>,
+    _lock: Option<File>,
 }
 
 impl SqlProfile {
@@ -49,12 +49,12 @@ impl SqlProfile {
         let writer = super::sqlite::connect(options(1), Some(path.to_owned()), false).await?;
         migrate::<ProfileSchema>(&writer).await?;
         let readers = super::sqlite::connect(options(READERS), Some(path.to_owned()), true).await?;
-        Ok(Self { writer, readers, lock: None })
+        Ok(Self { writer, readers, _lock: None })
     }
 
     /// The same store, which keeps this lock until its end.
     pub(in crate::storage) fn holding(self, lock: File) -> Self {
-        Self { lock: Some(lock), ..self }
+        Self { _lock: Some(lock), ..self }
     }
 
     /// Forgets what an entry of theirs says, or one of mine that they have acknowledged. Its number and hash stay in the
