@@ -14,4 +14,4 @@ pub mod start;
 mod upgrade;
 
 pub use config::{Config, Options};
-pub use service::{App, openapi};
+pub use service::{App, open, openapi, run};

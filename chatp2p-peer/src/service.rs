@@ -1,7 +1,9 @@
 //! Puts the parts together and serves them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use chatp2p_core::code::Code;
 use chatp2p_core::record::{Host, P2P_PATH};
 use chatp2p_service::problem::Allowed;
 use chatp2p_service::{BodyLimit, Dress, Limits, Origins, serve};
@@ -9,11 +11,12 @@ use poem::{Endpoint, EndpointExt, Response, get, handler};
 use tokio::net::TcpListener;
 
 use crate::api;
+use crate::config::Options;
 use crate::desk::{Desk, DeskError};
 use crate::guard::{Guard, Guarded};
 use crate::live::{self, Hub};
 use crate::p2p;
-use crate::start::{Order, Start, StartError};
+use crate::start::{NodeStarter, Order, Start, StartError};
 
 /// What stands at `/`. The page itself is to live under `/app/`.
 const FRONT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>chatp2p</title>\
@@ -80,6 +83,38 @@ impl App {
         self.hub.close().await;
         Ok(served?)
     }
+}
+
+/// Serves a peer until `shutdown` completes. With [`Options::username`] the node is started first.
+///
+/// # Errors
+/// When the node does not start, or the listener is unusable.
+pub async fn run(listener: TcpListener, options: Options, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let app = open(listener.local_addr()?, options).await?;
+    app.serve(listener, shutdown).await
+}
+
+/// The API of a peer that is to be served at this address. With [`Options::username`] its node runs when this returns.
+///
+/// # Errors
+/// When the node does not start.
+pub async fn open(api: SocketAddr, options: Options) -> anyhow::Result<App> {
+    let (hosts, origins) = (options.allow_hosts.clone(), options.allow_origins.clone());
+    let username = options.username.clone();
+    let app = App::new(Arc::new(NodeStarter::new(options, api)), hosts, origins);
+    if let Some(username) = username {
+        let name = username.to_string();
+        app.start(Order { username, port: None, tracker_url: None }).await.map_err(|error| {
+            let flag = match error.code() {
+                Code::PortInUse | Code::CannotListen => "; --p2p HOST:PORT moves it",
+                Code::TrackerUnreachable | Code::TrackerProtocol => "; --tracker URL names another one",
+                Code::ProfileInUse => "; --data-dir DIR keeps this one apart",
+                _ => "",
+            };
+            anyhow::anyhow!("cannot start as {name}: {error}{flag}")
+        })?;
+    }
+    Ok(app)
 }
 
 /// The OpenAPI document as it is committed and served, with a line end.

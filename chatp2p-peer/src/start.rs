@@ -1,7 +1,7 @@
 //! What it takes to start a node: a profile, a tracker, a port, and an address to tell the others.
 
 mod address;
-// mod node;
+mod node;
 mod tracker;
 
 use std::fmt::Debug;
@@ -11,10 +11,11 @@ use async_trait::async_trait;
 use chatp2p_core::code::Code;
 use chatp2p_core::identity::Username;
 use chatp2p_core::node::{NodeError, PeerNode};
-// PE
+use chatp2p_core::storage::ProfileError;
 use chatp2p_core::tracker::TrackerError;
+use chatp2p_core::transport::TransportError;
 
-// pub use node::NodeStarter;
+pub use node::NodeStarter;
 
 /// What is asked for when a node is to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +57,9 @@ pub enum StartError {
     /// A part of the order makes no sense here.
     #[error("{0}")]
     Invalid(String),
-//     /// The profile cannot be used.
-//     #[error(transparent)]
-//     Profile(#[from] ProfileError),
+    /// The profile cannot be used.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The node could not be made.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -69,7 +70,7 @@ impl StartError {
     pub const fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidInput,
-//             Self::Profile(error) => error.code(),
+            Self::Profile(error) => error.code(),
             Self::Node(error) => error.code(),
         }
     }
@@ -77,6 +78,12 @@ impl StartError {
 
 impl From<TrackerError> for StartError {
     fn from(error: TrackerError) -> Self {
+        Self::Node(error.into())
+    }
+}
+
+impl From<TransportError> for StartError {
+    fn from(error: TransportError) -> Self {
         Self::Node(error.into())
     }
 }

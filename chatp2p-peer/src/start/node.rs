@@ -77,10 +77,9 @@ impl Start for NodeStarter {
         tracker.health().await?;
         let endpoints = self.endpoints(door.at, tracker.local_address().await);
         let profile = Profile::open(&self.options.data_dir, &order.username).await?;
-        let node = Node::builder(order.username)
+        let node = Node::builder(order.username, Arc::new(tracker))
             .identity(profile.identity().clone())
             .store(profile.store())
-            .tracker(Arc::new(tracker))
             .transport(self.transport.clone())
             .advertise(endpoints);
         let node = match door.listener {
