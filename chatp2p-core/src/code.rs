@@ -44,6 +44,12 @@ codes! {
     UnknownPath = "unknown_path", Some("GET /docs shows what there is.");
     /// The path does not know this method.
     WrongMethod = "wrong_method", Some("Use a method that the Allow header names.");
+    /// The request was meant for another host, or does not say for which.
+    WrongHost = "wrong_host", Some("Use http://localhost and the port, or start the program with --allow-host and the name.");
+    /// A web page of another origin sent the request.
+    ForeignOrigin = "foreign_origin", Some("If the page is yours, start the program with --allow-origin and the page's origin.");
+    /// This path speaks WebSocket only.
+    UpgradeRequired = "upgrade_required", Some("Open a WebSocket here (ws://…).");
     /// A defect of this program.
     Internal = "internal", Some("Look into the log of the program that answered, and report what it says.");
     /// The name belongs to somebody else.
