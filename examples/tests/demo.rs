@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -125,15 +125,31 @@ async fn all_three_serve_their_docs_and_the_peers_are_registered_and_strangers()
     let listed: Value = serde_json::from_str(&get(&client, format!("{}/peers", demo.url("tracker"))).await).unwrap();
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|peer| peer["username"].as_str().unwrap()).collect();
     assert_eq!(names, ["alice", "bob"]);
-    for peer in listed.as_array().unwrap() {
-        assert_eq!(peer["host"], "127.0.0.1", "open to the network: {peer}");
-    }
     for whose in ["alice", "bob"] {
         let connected = get(&client, format!("{}/connected-peers", demo.url(whose))).await;
         assert_eq!(connected, r#"{"connected_peers":[]}"#);
     }
     assert!(!is_empty(demo.temporary.path()));
     assert_eq!(demo.signal("-INT").await, Some(0));
+}
+
+/// Whoever listens at every address listens at this one too.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nothing_is_open_beyond_loopback() {
+    let mut demo = Running::start(&[]).await;
+    let listed = get(&client(), format!("{}/peers", demo.url("tracker"))).await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let links = listed.as_array().unwrap().iter().map(|peer| peer["port"].as_u64().unwrap());
+    let apis = ["tracker", "alice", "bob"].map(|whose| demo.url(whose).rsplit_once(':').unwrap().1.parse().unwrap());
+    let ports: Vec<u64> = links.chain(apis).collect();
+    assert_eq!(ports.len(), 5);
+    for port in ports {
+        TcpStream::connect(format!("127.0.0.1:{port}")).await.unwrap();
+        let error = TcpStream::connect(format!("127.0.0.2:{port}")).await.expect_err("it is open to the network");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{error}");
+    }
+    assert_eq!(demo.signal("-TERM").await, Some(0));
 }
 
 #[tokio::test]
