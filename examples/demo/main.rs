@@ -18,7 +18,11 @@ use stage::{Addresses, Home, Ports, Sockets, Stage};
 
 /// A tracker and two peers, alice and bob, in one process and on this machine alone: ready to chat.
 #[derive(Debug, Parser)]
-#[command(name = "demo", bin_name = "cargo demo --")]
+#[command(
+    name = "demo",
+    bin_name = "cargo demo --",
+    after_help = "RUST_LOG=info writes the log of all three to stderr."
+)]
 struct Flags {
     /// Where the tracker serves; 0 picks a free port [default: 8000].
     #[arg(long, value_name = "PORT")]
