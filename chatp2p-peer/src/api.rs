@@ -45,12 +45,11 @@ type Service = OpenApiService<(node::NodeApi, peers::PeersApi, messages::Message
 /// The API with its specification. The server is relative: wherever the document is, the API is too.
 pub(crate) fn service() -> Service {
     let apis = (node::NodeApi, peers::PeersApi, messages::MessagesApi, contacts::ContactsApi);
-    OpenApiService::new(apis, "chatp2p peer", env!("CARGO_PKG_VERSION"))
-        .description(DESCRIPTION)
-        .server("/")
+    OpenApiService::new(apis, "chatp2p peer", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/")
 }
 
-/// The routes of the API, its specification and its documentation.
-pub(crate) fn routes(service: Service) -> Route {
-    docs::routes(Route::new(), &service, "chatp2p peer").nest("/", service)
+/// Adds the routes of the API, its specification and its documentation. They come last: what is nested at the root answers
+/// whatever is not routed before.
+pub(crate) fn routes(routes: Route, service: Service) -> Route {
+    docs::routes(routes, &service, "chatp2p peer").nest("/", service)
 }

@@ -7,7 +7,7 @@ use chatp2p_core::code::Code;
 use chatp2p_core::record::{Host, P2P_PATH};
 use chatp2p_service::problem::Allowed;
 use chatp2p_service::{BodyLimit, Dress, Limits, Origins, serve};
-use poem::{Endpoint, EndpointExt, Response, get, handler};
+use poem::{Endpoint, EndpointExt, Response, Route, get, handler};
 use tokio::net::TcpListener;
 
 use crate::api;
@@ -59,10 +59,8 @@ impl App {
             body: BodyLimit::default(),
             allowed: Allowed::from_spec(&service.spec()),
         };
-        let routes = api::routes(service)
-            .at("/", get(front))
-            .at("/ws", get(live::ws))
-            .at(P2P_PATH, get(p2p::p2p))
+        let own = Route::new().at("/", get(front)).at("/ws", get(live::ws)).at(P2P_PATH, get(p2p::p2p));
+        let routes = api::routes(own, service)
             .data(Arc::clone(&self.desk))
             .data(Arc::clone(&self.hub))
             .data(p2p::Door::default())
