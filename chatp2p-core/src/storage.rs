@@ -139,7 +139,7 @@ pub struct Contact {
 pub struct Logs {
     /// The other end.
     pub peer: PeerId,
-    /// My log, oldest epoch first; epochs but the last end where they were acknowledged.
+    /// My log, oldest epoch first; all epochs but the last are wholly acknowledged.
     pub mine: Vec<EpochLog>,
     /// The entries of my log's last epoch after the acknowledged one, ascending.
     pub unacknowledged: Vec<Unacknowledged>,
@@ -207,12 +207,6 @@ pub enum Change {
         peer: PeerId,
         /// Up to where.
         position: Position,
-    },
-    /// What is placed in the last epoch and not acknowledged loses its place and is queued again, before everything
-    /// that is queued, in the old order; the epoch ends at its acknowledged entry, and is dropped when there is none.
-    EndEpoch {
-        /// In the conversation with whom.
-        peer: PeerId,
     },
     /// An entry of their log. Stored once by its id, however often it comes; the position is theirs from now on.
     Received {

@@ -49,7 +49,6 @@ enum Step {
     Queue(u8, bool),
     Place(u8),
     Acknowledge(u8, u8),
-    EndEpoch(u8),
     Receive(u8, u8, u8, bool),
     Contact(u8, u8, bool),
     Seq(u8),
@@ -63,7 +62,6 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (who.clone(), any::<bool>()).prop_map(|(to, place)| Step::Queue(to, place)),
         6 => who.clone().prop_map(Step::Place),
         4 => (who.clone(), 0..5_u8).prop_map(|(by, back)| Step::Acknowledge(by, back)),
-        1 => who.clone().prop_map(Step::EndEpoch),
         5 => (who.clone(), 0..3_u8, 0..20_u8, prop::bool::weighted(0.8))
             .prop_map(|(from, epoch, number, entry)| Step::Receive(from, epoch, number, entry)),
         1 => (who.clone(), 0..4_u8, any::<bool>()).prop_map(|(peer, name, forgotten)| Step::Contact(peer, name, forgotten)),
@@ -114,7 +112,6 @@ impl Author {
                 let n = log.head.saturating_sub(u64::from(back));
                 Change::Acknowledged { peer: peer(by), position: at(log.epoch.get(), n) }
             }
-            Step::EndEpoch(peer_) => Change::EndEpoch { peer: peer(peer_) },
             Step::Receive(from, epoch, number, entry_) => {
                 let epoch = u64::MAX - u64::from(epoch);
                 let theirs = logs(from).and_then(|logs| logs.theirs.iter().find(|at| at.epoch == Epoch::new(epoch)));

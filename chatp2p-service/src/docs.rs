@@ -14,6 +14,9 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// Without a validator badge: Swagger's own would ask its makers' server about every specification.
 const START: &str = "SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui', deepLinking: true, validatorUrl: null });\n";
 
+/// At and below which paths the documentation is.
+pub const PATHS: &[&str] = &["/docs", "/openapi.json"];
+
 /// The pieces of the page that poem-openapi embeds as one, whose inline scripts a strict policy would have to allow.
 struct Pieces {
     script: String,

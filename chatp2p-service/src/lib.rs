@@ -1,6 +1,7 @@
 //! What both chatp2p programs need to serve: [`serve`] accepts connections and bounds them, [`Dress`] puts around an API
 //! what every answer needs, [`Problem`] is the one shape of every refusal, and [`JsonBody`] reads requests strictly.
 
+pub mod beside;
 pub mod body;
 pub mod cors;
 pub mod docs;
@@ -10,6 +11,7 @@ pub mod problem;
 pub mod server;
 pub mod shutdown;
 
+pub use beside::Beside;
 pub use body::{BodyLimit, JsonBody};
 pub use cors::{Origin, OriginError, Origins};
 pub use dress::Dress;

@@ -1,6 +1,7 @@
 //! What the log says: one line a request, without anything that somebody wrote. Bodies, queries (a broadcast's text stands
 //! in its query) and unknown paths never come in.
 
+use std::io::IsTerminal;
 use std::time::Instant;
 
 use poem::PathPattern;
@@ -12,7 +13,8 @@ use tracing_subscriber::EnvFilter;
 /// Does nothing where something else has set up a log already.
 pub fn init(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     let set = if json { log.json().try_init() } else { log.try_init() };
     if set.is_err() {
         tracing::debug!("a log is set up already");

@@ -8,7 +8,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::uri::Scheme;
@@ -149,11 +148,7 @@ struct Connection {
 
 impl Connection {
     async fn run(self, stream: Counted, head: Duration, mut stopped: watch::Receiver<()>) {
-        let asked = AtomicBool::new(false);
-        let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
-            asked.store(true, Ordering::Relaxed);
-            self.answer(request)
-        });
+        let service = service_fn(|request| self.answer(request));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -165,10 +160,6 @@ impl Connection {
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             _ = stopped.changed() => {
-                // hyper waits for the first request of a connection; browsers open some that never carry one.
-                if !asked.load(Ordering::Relaxed) {
-                    return;
-                }
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -8,10 +8,10 @@ pub mod config;
 
 use chatp2p_core::tracker::{LocalTracker, TrackerError};
 use chatp2p_service::problem::Allowed;
-use chatp2p_service::{BodyLimit, Dress, Limits, Origins, docs, serve};
+use chatp2p_service::{Beside, BodyLimit, Dress, Limits, Origins, docs, serve};
 use poem::endpoint::make_sync;
 use poem::web::Redirect;
-use poem::{Endpoint, IntoEndpoint, Response, Route, get};
+use poem::{Endpoint, Response, Route, get};
 use tokio::net::TcpListener;
 
 /// How the service is to be.
@@ -27,10 +27,9 @@ pub struct Options {
 pub fn app(tracker: LocalTracker, origins: Origins) -> impl Endpoint<Output = Response> + 'static {
     let service = api::service(tracker);
     let dress = Dress { origins, body: BodyLimit::default(), allowed: Allowed::from_spec(&service.spec()) };
-    let routes = docs::routes(Route::new(), &service, "chatp2p tracker")
-        .at("/", get(make_sync(|_| Redirect::see_other("docs"))))
-        .nest("/", service);
-    dress.around(routes.into_endpoint())
+    let pages = docs::routes(Route::new(), &service, "chatp2p tracker")
+        .at("/", get(make_sync(|_| Redirect::see_other("docs"))));
+    dress.around(Beside::new(pages, docs::PATHS, service))
 }
 
 /// Serves a tracker until `shutdown` completes, and ends it with all beats kept.

@@ -41,6 +41,9 @@ pub(super) const MAX_HANDSHAKES: usize = 256;
 /// Answered when the command's turn is durable, or has failed.
 pub(super) type Reply = oneshot::Sender<Result<Outcome, CommandError>>;
 
+/// Looks at the state and answers by itself.
+pub(super) type Look = Box<dyn FnOnce(&State) + Send>;
+
 /// Why a command led to nothing.
 #[derive(Debug)]
 pub(super) enum CommandError {
@@ -55,7 +58,7 @@ pub(super) enum Inbound {
     /// Somebody wants something.
     Command { command: Command, reply: Reply },
     /// Somebody wants to look at the state, as it is between turns.
-    Look(Box<dyn FnOnce(&State) + Send>),
+    Look(Look),
     /// A link that somebody else accepted.
     Accepted(Link),
     /// A link is secure.
@@ -90,7 +93,7 @@ pub(super) struct Driver {
     last_link: u64,
     /// What happened while effects were carried out; it comes before what is in the inbox.
     pending: VecDeque<Input>,
-    looks: Vec<Box<dyn FnOnce(&State) + Send>>,
+    looks: Vec<Look>,
     dials: BTreeMap<PeerId, AbortHandle>,
     handshakes: Arc<Semaphore>,
     dialling: Arc<Semaphore>,
@@ -158,12 +161,10 @@ impl Driver {
             }
         };
         // Tasks that are done are let go of as they come; there is nothing in them to look at.
-        loop {
-            tokio::select! {
-                inbound = self.inbox.recv() => return inbound,
-                () = woken => return None,
-                Some(_) = self.tasks.join_next() => return None,
-            }
+        tokio::select! {
+            inbound = self.inbox.recv() => inbound,
+            () = woken => None,
+            Some(_) = self.tasks.join_next() => None,
         }
     }
 

@@ -55,17 +55,6 @@ impl Heads {
         }
     }
 
-    /// Ends my last epoch where it is acknowledged. Returns it, and the number after which its entries lose their place.
-    pub(super) fn end_epoch(&mut self) -> Option<(Epoch, u64)> {
-        let last = self.mine.last_mut()?;
-        last.head = last.acknowledged;
-        let ended = (last.epoch, last.acknowledged);
-        if last.acknowledged == 0 {
-            self.mine.pop();
-        }
-        Some(ended)
-    }
-
     /// Their log stands at `position` from now on.
     ///
     /// # Errors
@@ -134,19 +123,6 @@ mod tests {
         assert_eq!((log.acknowledged, log.acknowledged_hash), (2, Some(LogHash::from_bytes([2; 32]))));
         assert!(heads.has_acknowledged(Epoch::new(1), 2));
         assert!(!heads.has_acknowledged(Epoch::new(1), 3));
-    }
-
-    #[test]
-    fn an_epoch_ends_where_it_is_acknowledged() {
-        let mut heads = Heads::default();
-        assert_eq!(heads.end_epoch(), None);
-        (1..=3).for_each(|n| heads.place(at(1, n)).unwrap());
-        heads.acknowledge(at(1, 2)).unwrap();
-        assert_eq!(heads.end_epoch(), Some((Epoch::new(1), 2)));
-        assert_eq!(heads.mine[0].head, 2);
-        heads.place(at(2, 1)).unwrap();
-        assert_eq!(heads.end_epoch(), Some((Epoch::new(2), 0)));
-        assert_eq!(heads.mine.len(), 1, "an epoch without an acknowledged entry is gone");
     }
 
     #[test]

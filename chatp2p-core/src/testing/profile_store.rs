@@ -33,7 +33,6 @@ macro_rules! profile_store_contract {
             contacts_and_the_sequence_number_are_kept
             an_entry_is_queued_placed_and_acknowledged
             an_entry_may_be_placed_as_it_is_queued
-            an_ended_epoch_queues_again_what_was_not_acknowledged
             an_entry_received_twice_is_kept_once
             their_log_may_have_holes
             a_commit_that_fails_keeps_nothing
@@ -208,33 +207,6 @@ pub async fn an_entry_may_be_placed_as_it_is_queued(home: &dyn Home) {
     is_damaged(store.commit(vec![queue(1, 4, None), queue(1, 5, Some(at(5, 4)))]).await);
 }
 
-/// What an old database made of us is said again in a new epoch, in the old order and before everything newer.
-pub async fn an_ended_epoch_queues_again_what_was_not_acknowledged(home: &dyn Home) {
-    let store = home.open().await;
-    let mut changes: Vec<_> = (1..=4).map(|n| queue(1, n, Some(at(5, n)))).collect();
-    changes.push(queue(1, 5, None));
-    let _ = store.commit(changes).await.unwrap();
-    let _ = store
-        .commit(vec![acknowledged(1, at(5, 2)), Change::EndEpoch { peer: peer(1) }, queue(1, 6, None)])
-        .await
-        .unwrap();
-    assert_eq!(queued(&*store, 1).await, numbered(3..=6));
-    let ended = logs(&*store, 1).await;
-    assert_eq!((ended.mine[0].head, ended.mine[0].acknowledged, ended.unacknowledged), (2, 2, vec![]));
-
-    // A new epoch of which nothing is acknowledged disappears, in one commit with its beginning too.
-    let changes =
-        vec![place(1, 3, at(6, 1)), place(1, 4, at(6, 2)), Change::EndEpoch { peer: peer(1) }, place(1, 3, at(7, 1))];
-    let _ = store.commit(changes).await.unwrap();
-    drop(store);
-    let store = home.open().await;
-    assert_eq!(queued(&*store, 1).await, numbered(4..=6));
-    let epochs: Vec<_> = logs(&*store, 1).await.mine.iter().map(|log| (log.epoch.get(), log.head)).collect();
-    assert_eq!(epochs, [(5, 2), (7, 1)]);
-    assert_eq!(store.logged(peer(1), Epoch::new(6), 1..=9, ALL).await.unwrap(), []);
-    assert_eq!(entries(&history(&*store, None, None, 9).await), numbered(1..=6), "what people see keeps its order");
-}
-
 /// However often it comes, and wherever in their log: once by its id, and the receipt tells.
 pub async fn an_entry_received_twice_is_kept_once(home: &dyn Home) {
     let store = home.open().await;
@@ -288,8 +260,6 @@ pub async fn a_commit_that_fails_keeps_nothing(home: &dyn Home) {
         Change::Seq(9),
         place(1, 4, at(5, 4)),
         acknowledged(1, at(5, 2)),
-        Change::EndEpoch { peer: peer(1) },
-        place(1, 3, at(6, 1)),
         received(1, 7, at(8, 1)),
         queue(2, 8, Some(at(9, 1))),
         queue(1, 9, None),
@@ -373,11 +343,8 @@ pub async fn conversations_do_not_mix(home: &dyn Home) {
     let store = home.open().await;
     let both = [1, 2].map(|to| queue(to, 1, Some(at(5, 1))));
     let _ = store.commit(both.to_vec()).await.unwrap();
-    let _ = store
-        .commit(vec![queue(1, 2, None), acknowledged(2, at(5, 1)), Change::EndEpoch { peer: peer(1) }])
-        .await
-        .unwrap();
-    assert_eq!(queued(&*store, 1).await, numbered(1..=2));
+    let _ = store.commit(vec![queue(1, 2, None), acknowledged(2, at(5, 1))]).await.unwrap();
+    assert_eq!(queued(&*store, 1).await, numbered(2..=2));
     assert_eq!(queued(&*store, 2).await, []);
     assert_eq!(logs(&*store, 2).await.mine[0].acknowledged, 1);
     let acknowledged: Vec<_> = history(&*store, None, None, 9).await.iter().map(|one| one.acknowledged).collect();

@@ -35,14 +35,15 @@ impl Allowed {
         Self(Arc::new(allowed.collect()))
     }
 
-    fn at(&self, pattern: Option<&PathPattern>) -> HeaderValue {
-        pattern.and_then(|pattern| self.0.get(&*pattern.0)).cloned().unwrap_or(READ_ONLY)
+    fn at(&self, at: Option<&PathPattern>) -> HeaderValue {
+        at.and_then(|at| self.0.get(&pattern(&at.0))).cloned().unwrap_or(READ_ONLY)
     }
 }
 
-/// `/peers/{username}` as poem's router writes it: `/peers/:username`.
+/// A path without the names of its parameters: `/peers/{username}` in the document is `/peers/:param0` to the router.
 fn pattern(path: &str) -> String {
-    path.replace('{', ":").replace('}', "")
+    let steps = path.split('/').map(|step| if step.starts_with([':', '{']) { "*" } else { step });
+    steps.collect::<Vec<_>>().join("/")
 }
 
 /// The middleware that turns every error into a [`Problem`].

@@ -1,7 +1,7 @@
 //! The documentation is complete in itself and runs under a strict policy.
 
-use chatp2p_service::{Dress, Limits, docs};
-use poem::{IntoEndpoint, Route};
+use chatp2p_service::{Beside, Dress, Limits, docs};
+use poem::Route;
 use poem_openapi::payload::PlainText;
 use poem_openapi::{OpenApi, OpenApiService};
 
@@ -20,8 +20,8 @@ impl Api {
 
 async fn server() -> Server {
     let service = OpenApiService::new(Api, "test", "1").server("/");
-    let routes = docs::routes(Route::new(), &service, "A test").nest("/", service);
-    Server::start(Dress::default().around(routes.into_endpoint()), Limits::default()).await
+    let pages = docs::routes(Route::new(), &service, "A test");
+    Server::start(Dress::default().around(Beside::new(pages, docs::PATHS, service)), Limits::default()).await
 }
 
 #[tokio::test]

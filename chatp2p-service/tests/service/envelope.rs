@@ -2,9 +2,9 @@
 
 use chatp2p_core::code::Code;
 use chatp2p_service::problem::Allowed;
-use chatp2p_service::{BodyLimit, Dress, JsonBody, Limits, Problem, Refused, Statuses};
+use chatp2p_service::{Beside, BodyLimit, Dress, JsonBody, Limits, Problem, Refused, Statuses};
 use poem::http::StatusCode;
-use poem::{IntoEndpoint, Route, get, handler};
+use poem::{Route, get, handler};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi, OpenApiService};
@@ -55,9 +55,9 @@ fn broken() -> poem::Result<()> {
 async fn server() -> Server {
     let service = OpenApiService::new(Api, "test", "1");
     let allowed = Allowed::from_spec(&service.spec());
-    let routes = Route::new().at("/broken", get(broken)).nest("/", service);
+    let pages = Route::new().at("/broken", get(broken));
     let dress = Dress { allowed, body: BodyLimit(LIMIT), ..Dress::default() };
-    Server::start(dress.around(routes.into_endpoint()), Limits::default()).await
+    Server::start(dress.around(Beside::new(pages, &["/broken"], service)), Limits::default()).await
 }
 
 #[tokio::test]
@@ -169,6 +169,23 @@ async fn a_wrong_method_is_405_and_names_the_right_ones() {
         let answer = server.bare(method, path, "content-length: 0\r\n").await;
         answer.assert_problem(405, "wrong_method");
         assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn odd_forms_of_requests_are_no_defects() {
+    let server = server().await;
+    for (request, status) in [
+        ("OPTIONS * HTTP/1.1", 404),
+        ("CONNECT example.org:80 HTTP/1.1", 404),
+        ("GET http://test/count/2?times=3 HTTP/1.1", 200),
+        ("GET //count/1 HTTP/1.1", 404),
+        ("GET /count/1?times=%ff HTTP/1.1", 422),
+        ("GET /count/%?times=1 HTTP/1.1", 422),
+        ("BREW /count/1 HTTP/1.1", 405),
+    ] {
+        let answer = server.ask(format!("{request}\r\nhost: test\r\nconnection: close\r\n\r\n")).await;
+        assert_eq!(answer.status, status, "{request}: {answer:?}");
     }
 }
 

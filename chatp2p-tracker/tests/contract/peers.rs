@@ -33,7 +33,7 @@ async fn changes_show_at_once() {
     for round in 0..20 {
         let name = format!("peer-{round}");
         tracker.registered(&name, 5001).await;
-        assert_eq!(tracker.names().await, [name.clone()]);
+        assert_eq!(tracker.names().await, std::slice::from_ref(&name));
         tracker.delete(&format!("/unregister/{name}")).await;
         assert!(tracker.names().await.is_empty());
     }

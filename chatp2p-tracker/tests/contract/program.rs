@@ -119,7 +119,7 @@ async fn the_log_tells_no_secret_even_at_trace() {
     tracker.get("/peers?prefix=canary-in-a-query&limit=5").await;
     tracker.get("/canary-in-a-path").await;
     let log = tracker.log();
-    assert!(log.contains("path=\"/unregister/:username\""), "requests are logged: {log}");
+    assert!(log.contains("path=\"/unregister/:"), "requests are logged: {log}");
     for canary in [secret.as_str(), "canary", "mac="] {
         assert!(!log.contains(canary), "{canary}: {log}");
     }

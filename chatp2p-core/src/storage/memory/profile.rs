@@ -141,6 +141,16 @@ impl ProfileData {
         !ordinals.is_empty()
     }
 
+    /// Whether it says what this entry says: it was kept here, and not erased.
+    pub fn holds(&self, peer: PeerId, author: Author, id: EntryId) -> bool {
+        self.ordinal(peer, author, id).is_some_and(|ordinal| self.entries.contains_key(&ordinal))
+    }
+
+    /// Where the log of this peer stands here, one position for each epoch, oldest first.
+    pub fn positions(&self, peer: PeerId) -> &[Position] {
+        self.talks.get(&peer).map_or(&[], |talk| &talk.heads.theirs)
+    }
+
     fn apply_one(
         &mut self,
         change: &Change,
@@ -177,14 +187,6 @@ impl ProfileData {
                 undo.places.push((ordinal, self.put(ordinal, Some(*place))));
             }
             Change::Acknowledged { peer, position } => self.touch(*peer, undo).heads.acknowledge(*position)?,
-            Change::EndEpoch { peer } => {
-                let talk = self.touch(*peer, undo);
-                if let Some((epoch, acknowledged)) = talk.heads.end_epoch() {
-                    let after = (epoch, acknowledged.saturating_add(1))..=(epoch, u64::MAX);
-                    let ordinals: Vec<u64> = talk.placed.range(after).map(|(_, (_, ordinal))| *ordinal).collect();
-                    undo.places.extend(ordinals.into_iter().map(|ordinal| (ordinal, self.put(ordinal, None))));
-                }
-            }
             Change::Received { peer, entry, position } => {
                 self.touch(*peer, undo).heads.advance(*position)?;
                 match self.ordinal(*peer, Author::Them, entry.id) {

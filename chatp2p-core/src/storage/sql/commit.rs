@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect,
     Statement, Value,
@@ -13,7 +13,7 @@ use sea_orm::{
 use super::entities::{contacts, entries, meta, my_epochs, their_epochs};
 use super::{CHUNK, bits, damaged, refused, rows};
 use crate::identity::PeerId;
-use crate::message::{Author, Entry, EntryId, Epoch, Position};
+use crate::message::{Author, Entry, EntryId, Position};
 use crate::storage::heads::Heads;
 use crate::storage::{Change, Committed, Contact, StorageError};
 
@@ -107,7 +107,7 @@ impl<'a> Commit<'a> {
                     peers.insert(*peer);
                     ids.insert(*id);
                 }
-                Change::Acknowledged { peer, .. } | Change::EndEpoch { peer } | Change::Skipped { peer, .. } => {
+                Change::Acknowledged { peer, .. } | Change::Skipped { peer, .. } => {
                     peers.insert(*peer);
                 }
             }
@@ -171,11 +171,6 @@ impl<'a> Commit<'a> {
                 self.put(ordinal, *place);
             }
             Change::Acknowledged { peer, position } => self.heads(*peer)?.acknowledge(*position)?,
-            Change::EndEpoch { peer } => {
-                if let Some((epoch, acknowledged)) = self.heads(*peer)?.end_epoch() {
-                    self.unplace(*peer, epoch, acknowledged).await?;
-                }
-            }
             Change::Received { peer, entry, position } => {
                 self.heads(*peer)?.advance(*position)?;
                 match self.known.get(&(*peer, Author::Them, entry.id)) {
@@ -241,25 +236,6 @@ impl<'a> Commit<'a> {
         }
     }
 
-    async fn unplace(&mut self, peer: PeerId, epoch: Epoch, after: u64) -> Result<(), StorageError> {
-        self.flush().await?;
-        entries::Entity::update_many()
-            .col_expr(entries::Column::Epoch, Expr::value(None::<i64>))
-            .col_expr(entries::Column::N, Expr::value(None::<i64>))
-            .col_expr(entries::Column::Hash, Expr::value(None::<Vec<u8>>))
-            .filter(entries::Column::Peer.eq(rows::key(&peer)))
-            .filter(entries::Column::Mine.eq(true))
-            .filter(entries::Column::Epoch.eq(bits(epoch.get())))
-            .filter(entries::Column::N.gt(bits(after)))
-            .exec(self.turn)
-            .await
-            .map_err(refused)?;
-        if let Some(talk) = self.talks.get_mut(&peer) {
-            talk.queued = None;
-        }
-        Ok(())
-    }
-
     async fn flush(&mut self) -> Result<(), StorageError> {
         self.written += bits(self.fresh.len() as u64);
         let mut fresh = std::mem::take(&mut self.fresh).into_iter();
@@ -309,10 +285,6 @@ impl<'a> Commit<'a> {
     async fn write_heads(&self) -> Result<(), StorageError> {
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
         for (peer, talk) in &self.talks {
-            for gone in talk.before.mine.iter().filter(|old| talk.heads.mine.iter().all(|log| log.epoch != old.epoch)) {
-                let row = (rows::key(peer), bits(gone.epoch.get()));
-                my_epochs::Entity::delete_by_id(row).exec(self.turn).await.map_err(refused)?;
-            }
             let changed = talk.heads.mine.iter().enumerate().filter(|(i, log)| talk.before.mine.get(*i) != Some(log));
             mine.extend(changed.map(|(i, log)| rows::epoch_log_row(peer, i, log)));
             let before = &talk.before.theirs;

@@ -112,7 +112,7 @@ pub mod their_epochs {
 pub mod entries {
     use sea_orm::entity::prelude::*;
 
-    // No Debug that shows what people wrote: `Model` is never printed, and sea-orm wants the trait.
+    // sea-orm wants Debug, which would show what people wrote: a `Model` is never printed.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "entries")]
     pub struct Model {

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::{STALLED, TOO_MUCH_HELD, change_incoming, pair, pattern};
 use crate::identity::Identity;
-use crate::record::Endpoint;
 use crate::message::MAX_FRAME_BYTES;
+use crate::record::Endpoint;
 use crate::transport::secure;
 use crate::transport::{Link, SecureLink, Transport, TransportError};
 
