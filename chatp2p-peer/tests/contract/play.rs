@@ -238,3 +238,12 @@ impl Events {
         assert_eq!(self.happens().await, json!({"type": "pong"}));
     }
 }
+
+/// Connects two peers, and waits until both have told so. Whatever their sockets tell from then on came later.
+pub(crate) async fn link(one: &Peer, other: &Peer) -> (Events, Events) {
+    let (mut of_one, mut of_other) = (one.events().await, other.events().await);
+    one.connect(&other.name).await.is(&json!({"status": "connected", "peer": other.name}));
+    assert_eq!(of_one.happens().await, json!({"type": "peer_connected", "peer": other.name}));
+    assert_eq!(of_other.happens().await, json!({"type": "peer_connected", "peer": one.name}));
+    (of_one, of_other)
+}
