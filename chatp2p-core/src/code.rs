@@ -32,6 +32,26 @@ macro_rules! codes {
 codes! {
     /// The name or address is not of the form that it needs.
     InvalidInput = "invalid_input", None;
+    /// The body is not JSON.
+    InvalidJson = "invalid_json", Some("Send one JSON object in UTF-8.");
+    /// The body is of a type that is not read here.
+    UnsupportedMediaType = "unsupported_media_type", Some("Send JSON, with Content-Type: application/json.");
+    /// The body is larger than is read here.
+    BodyTooLarge = "body_too_large", Some("Send less at once.");
+    /// The body did not come in time.
+    RequestTimeout = "request_timeout", Some("Try again.");
+    /// There is nothing at this path.
+    UnknownPath = "unknown_path", Some("GET /docs shows what there is.");
+    /// The path does not know this method.
+    WrongMethod = "wrong_method", Some("Use a method that the Allow header names.");
+    /// The request was meant for another host, or does not say for which.
+    WrongHost = "wrong_host", Some("Use http://localhost and the port, or start the program with --allow-host and the name.");
+    /// A web page of another origin sent the request.
+    ForeignOrigin = "foreign_origin", Some("If the page is yours, start the program with --allow-origin and the page's origin.");
+    /// This path speaks WebSocket only.
+    UpgradeRequired = "upgrade_required", Some("Open a WebSocket here (ws://…).");
+    /// A defect of this program.
+    Internal = "internal", Some("Look into the log of the program that answered, and report what it says.");
     /// The name belongs to somebody else.
     NameTaken = "name_taken", Some("Choose another name, or wait until its present holder leaves.");
     /// The name looks too much like another one.

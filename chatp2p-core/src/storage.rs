@@ -21,10 +21,12 @@ use crate::record::SignedRecord;
 use crate::tracker::Registration;
 
 pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
-// #[cfg(feature = "sqlite")]
-// pub use profile::{Profile, ProfileError};
-// #[cfg(feature = "sql")]
-// pub use sql::{SqlProfile, SqlRegistry};
+#[cfg(feature = "sqlite")]
+pub use profile::{Profile, ProfileError};
+#[cfg(feature = "sqlite")]
+pub use sql::SqlProfile;
+#[cfg(feature = "sql")]
+pub use sql::SqlRegistry;
 
 /// A peer's memory: its contacts, the logs it writes and reads, and the messages in them.
 ///

@@ -1,2 +1,45 @@
-//! bin
-fn main() {}
+//! The peer's doorbell: reads the flags, binds the port, serves until it is told to stop.
+
+use std::io::Write;
+use std::pin::pin;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chatp2p_peer::config::{Command, Config};
+use chatp2p_service::{logging, shutdown};
+use clap::Parser;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = Config::parse();
+    match serve(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where even stderr is gone, the exit code has to do.
+            writeln!(std::io::stderr(), "chatp2p-peer: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    if config.command == Some(Command::Openapi) {
+        return Ok(std::io::stdout().write_all(chatp2p_peer::openapi().as_bytes())?);
+    }
+    logging::init(config.log_json);
+    let bind = config.bind;
+    let options = config.options()?;
+    let listener = TcpListener::bind(bind)
+        .await
+        .with_context(|| format!("cannot serve the API at {bind}; --bind HOST:PORT moves it"))?;
+    let mut stop = pin!(shutdown::signal());
+    let address = listener.local_addr()?;
+    let app = tokio::select! {
+        app = chatp2p_peer::open(address, options) => app?,
+        () = &mut stop => return Ok(()),
+    };
+    // Who started the program may read this to learn the port; whoever does not read is none of our business.
+    writeln!(std::io::stdout(), "peer listening on http://{address}").ok();
+    app.serve(listener, stop).await
+}

@@ -31,7 +31,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a connection is kept for the next request. Shorter than any usual server keeps it, so that no request meets a
 /// connection that is just being closed.
-const IDLE_CONNECTION: Duration = Duration::from_secs(10);
+const IDLE_CONNECTION: Duration = Duration::from_secs(5);
 
 /// The largest answer about one name in bytes: a record at its bound is 5.5 kB as text.
 const MAX_ANSWER_BYTES: usize = 64 << 10;

@@ -1,0 +1,158 @@
+//! Rows of a profile's tables as what they mean, and back.
+
+use sea_orm::ActiveValue::Set;
+
+use super::entities::{contacts, entries, my_epochs, their_epochs};
+use super::{bits, damaged, number};
+use crate::clock::Wall;
+use crate::identity::PeerId;
+use crate::message::{Author, Body, Entry, EntryId, Epoch, LogHash, Position};
+use crate::record::SignedRecord;
+use crate::storage::heads::Heads;
+use crate::storage::{Contact, EpochLog, LoggedEntry, StorageError, StoredMessage, Unacknowledged};
+
+pub(super) fn peer(bytes: Vec<u8>) -> Result<PeerId, StorageError> {
+    let bytes = bytes.try_into().map_err(|_| damaged("a stored key has not 32 bytes"))?;
+    PeerId::from_bytes(bytes).map_err(|_| damaged("a stored key is none"))
+}
+
+pub(super) fn key(peer: &PeerId) -> Vec<u8> {
+    peer.as_bytes().to_vec()
+}
+
+pub(super) fn id(bytes: Vec<u8>) -> Result<EntryId, StorageError> {
+    bytes.try_into().map(EntryId::from_bytes).map_err(|_| damaged("a stored message id has not 16 bytes"))
+}
+
+fn hash(bytes: Vec<u8>) -> Result<LogHash, StorageError> {
+    bytes.try_into().map(LogHash::from_bytes).map_err(|_| damaged("a stored hash has not 32 bytes"))
+}
+
+pub(super) fn author(mine: bool) -> Author {
+    if mine { Author::Me } else { Author::Them }
+}
+
+pub(super) fn weight(stored: i64) -> usize {
+    usize::try_from(stored).unwrap_or_default()
+}
+
+pub(super) fn contact(row: contacts::Model) -> Result<Contact, StorageError> {
+    let record = row.record.map(|bytes| SignedRecord::decode(&bytes)).transpose();
+    Ok(Contact {
+        peer_id: peer(row.peer)?,
+        name: row.name.parse().map_err(|_| damaged("a stored name is no username"))?,
+        record: record.map_err(|_| damaged("a stored record cannot be read"))?,
+        wanted: row.wanted,
+        forgotten: row.forgotten,
+    })
+}
+
+pub(super) fn contact_row(contact: &Contact) -> contacts::ActiveModel {
+    contacts::ActiveModel {
+        peer: Set(key(&contact.peer_id)),
+        name: Set(contact.name.to_string()),
+        record: Set(contact.record.as_ref().map(SignedRecord::encode)),
+        wanted: Set(contact.wanted),
+        forgotten: Set(contact.forgotten),
+    }
+}
+
+pub(super) fn epoch_log(row: my_epochs::Model) -> Result<EpochLog, StorageError> {
+    Ok(EpochLog {
+        epoch: Epoch::new(number(row.epoch)),
+        head: number(row.head),
+        acknowledged: number(row.acknowledged),
+        acknowledged_hash: row.acknowledged_hash.map(hash).transpose()?,
+    })
+}
+
+pub(super) fn epoch_log_row(peer: &PeerId, place: usize, log: &EpochLog) -> my_epochs::ActiveModel {
+    my_epochs::ActiveModel {
+        peer: Set(key(peer)),
+        epoch: Set(bits(log.epoch.get())),
+        place: Set(bits(place as u64)),
+        head: Set(bits(log.head)),
+        acknowledged: Set(bits(log.acknowledged)),
+        acknowledged_hash: Set(log.acknowledged_hash.map(|hash| hash.as_bytes().to_vec())),
+    }
+}
+
+pub(super) fn position(row: their_epochs::Model) -> Result<Position, StorageError> {
+    Ok(Position { epoch: Epoch::new(number(row.epoch)), n: number(row.n), hash: hash(row.hash)? })
+}
+
+pub(super) fn position_row(peer: &PeerId, place: usize, position: &Position) -> their_epochs::ActiveModel {
+    their_epochs::ActiveModel {
+        peer: Set(key(peer)),
+        epoch: Set(bits(position.epoch.get())),
+        place: Set(bits(place as u64)),
+        n: Set(bits(position.n)),
+        hash: Set(position.hash.as_bytes().to_vec()),
+    }
+}
+
+pub(super) fn entry_row(
+    ordinal: i64,
+    peer: &PeerId,
+    author: Author,
+    entry: &Entry,
+    place: Option<Position>,
+) -> Result<entries::ActiveModel, StorageError> {
+    let body = minicbor::to_vec(&entry.body).map_err(|_| damaged("a message cannot be encoded"))?;
+    let mut row = entries::ActiveModel {
+        ordinal: Set(ordinal),
+        peer: Set(key(peer)),
+        mine: Set(author == Author::Me),
+        id: Set(entry.id.as_bytes().to_vec()),
+        written: Set(bits(entry.written.as_millis())),
+        weight: Set(bits(entry.weight() as u64)),
+        epoch: Set(None),
+        n: Set(None),
+        hash: Set(None),
+        body: Set(Some(body)),
+    };
+    if let Some(place) = place {
+        put(&mut row, place);
+    }
+    Ok(row)
+}
+
+/// Gives a row that is not yet written its place.
+pub(super) fn put(row: &mut entries::ActiveModel, place: Position) {
+    row.epoch = Set(Some(bits(place.epoch.get())));
+    row.n = Set(Some(bits(place.n)));
+    row.hash = Set(Some(place.hash.as_bytes().to_vec()));
+}
+
+/// What the row says; `None` once it was erased.
+pub(super) fn entry(row: entries::Model) -> Result<Option<Entry>, StorageError> {
+    let Some(bytes) = row.body else { return Ok(None) };
+    let mut decoder = minicbor::Decoder::new(&bytes);
+    let body: Body = decoder.decode().map_err(|_| damaged("a stored message cannot be read"))?;
+    Ok(Some(Entry { id: id(row.id)?, written: Wall::from_millis(number(row.written)), body }))
+}
+
+pub(super) fn logged(mut row: entries::Model) -> Result<LoggedEntry, StorageError> {
+    let (Some(n), Some(bytes)) = (row.n, row.hash.take()) else {
+        return Err(damaged("a stored entry has half a place"));
+    };
+    Ok(LoggedEntry { n: number(n), hash: hash(bytes)?, entry: entry(row)? })
+}
+
+pub(super) fn unacknowledged(row: (Vec<u8>, i64, Vec<u8>, i64)) -> Result<Unacknowledged, StorageError> {
+    let (name, n, bytes, weighs) = row;
+    Ok(Unacknowledged { id: id(name)?, n: number(n), hash: hash(bytes)?, weight: weight(weighs) })
+}
+
+pub(super) fn stored_message(mut row: entries::Model, heads: &Heads) -> Result<StoredMessage, StorageError> {
+    let peer = peer(std::mem::take(&mut row.peer))?;
+    let author = author(row.mine);
+    let place = match (row.epoch, row.n) {
+        (Some(epoch), Some(n)) => Some((Epoch::new(number(epoch)), number(n))),
+        (None, None) => None,
+        _ => return Err(damaged("a stored entry has half a place")),
+    };
+    let acknowledged = author == Author::Them || place.is_some_and(|(epoch, n)| heads.has_acknowledged(epoch, n));
+    let entry = entry(row)?.ok_or_else(|| damaged("a message that is shown was erased"))?;
+    Ok(StoredMessage { peer, author, entry, place, acknowledged })
+}

@@ -1,0 +1,149 @@
+//! What the tables are. A release's migrations are never edited: what changes later is a new one behind them.
+
+use sea_orm::{DatabaseConnection, TransactionTrait};
+use sea_orm_migration::prelude::*;
+
+use super::refused;
+use crate::storage::StorageError;
+use crate::storage::heads::damaged;
+
+/// The tables of a tracker.
+pub(super) struct RegistrySchema;
+
+impl MigratorTrait for RegistrySchema {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(RegistryRelease1)]
+    }
+}
+
+struct RegistryRelease1;
+
+impl MigrationName for RegistryRelease1 {
+    fn name(&self) -> &str {
+        "registry_release_1"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for RegistryRelease1 {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let mut meta = Table::create();
+        meta.table("meta")
+            .col(ColumnDef::new("name").text().not_null().primary_key())
+            .col(ColumnDef::new("value").blob().not_null());
+        manager.create_table(meta).await?;
+        let mut registrations = Table::create();
+        registrations
+            .table("registrations")
+            .col(ColumnDef::new("username").text().not_null().primary_key())
+            .col(ColumnDef::new("id").big_integer().not_null())
+            .col(ColumnDef::new("host").text().not_null())
+            .col(ColumnDef::new("port").integer().not_null())
+            .col(ColumnDef::new("is_active").boolean().not_null())
+            // Milliseconds since 1970.
+            .col(ColumnDef::new("last_heartbeat").big_integer().not_null())
+            // The signed bytes, as they came.
+            .col(ColumnDef::new("record").blob());
+        manager.create_table(registrations).await
+    }
+}
+
+/// The tables of a peer, which are SQLite's alone.
+#[cfg(feature = "sqlite")]
+pub(super) struct ProfileSchema;
+
+#[cfg(feature = "sqlite")]
+impl MigratorTrait for ProfileSchema {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(ProfileRelease1)]
+    }
+}
+
+#[cfg(feature = "sqlite")]
+struct ProfileRelease1;
+
+#[cfg(feature = "sqlite")]
+impl MigrationName for ProfileRelease1 {
+    fn name(&self) -> &str {
+        "profile_release_1"
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[async_trait::async_trait]
+impl MigrationTrait for ProfileRelease1 {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(PROFILE_RELEASE_1).await?;
+        Ok(())
+    }
+}
+
+/// In SQL, because no builder says STRICT: without it SQLite would take a text for a number.
+#[cfg(feature = "sqlite")]
+const PROFILE_RELEASE_1: &str = "
+CREATE TABLE meta (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE contacts (
+    peer BLOB NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    record BLOB,                        -- the signed bytes, as they came
+    wanted INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE my_epochs (
+    peer BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    place INTEGER NOT NULL,             -- 0 for the oldest epoch of the peer
+    head INTEGER NOT NULL,
+    acknowledged INTEGER NOT NULL,
+    acknowledged_hash BLOB,
+    PRIMARY KEY (peer, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE their_epochs (
+    peer BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (peer, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entries (
+    ordinal INTEGER NOT NULL PRIMARY KEY, -- rises in the order in which entries were first committed here
+    peer BLOB NOT NULL,
+    mine INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    written INTEGER NOT NULL,           -- milliseconds since 1970, as the author says
+    weight INTEGER NOT NULL,            -- bytes; 0 once erased
+    epoch INTEGER,                      -- with n and hash: the place in the author's log; none while queued
+    n INTEGER,
+    hash BLOB,
+    body BLOB,                          -- CBOR, as in a frame; none once erased
+    UNIQUE (id, peer, mine)
+) STRICT;
+
+CREATE INDEX entries_shown ON entries (peer, ordinal) WHERE body IS NOT NULL;
+CREATE INDEX entries_queued ON entries (peer, ordinal) WHERE epoch IS NULL;
+CREATE INDEX entries_placed ON entries (peer, mine, epoch, n);
+";
+
+/// Brings the tables up to this version, all or nothing.
+///
+/// # Errors
+/// [`StorageError::Damaged`] for a database that a newer version has changed: this one would misread it.
+pub(super) async fn migrate<M: MigratorTrait>(connection: &DatabaseConnection) -> Result<(), StorageError> {
+    let turn = connection.begin().await.map_err(refused)?;
+    let known = M::migrations();
+    for applied in M::get_migration_models(&turn).await.map_err(refused)? {
+        if !known.iter().any(|migration| migration.name() == applied.version) {
+            return Err(damaged("the database was written by a newer version, or by another program"));
+        }
+    }
+    M::up(&turn, None).await.map_err(refused)?;
+    turn.commit().await.map_err(refused)
+}

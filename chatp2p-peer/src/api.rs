@@ -1,0 +1,56 @@
+//! The HTTP API: one file a resource. Handlers read, ask the node, and write; what may be decided is decided in the core.
+
+mod contacts;
+mod messages;
+mod node;
+mod peers;
+mod refusals;
+
+use chatp2p_service::docs;
+use poem::Route;
+use poem_openapi::{OpenApiService, Tags};
+
+/// What the document says about the things that OpenAPI has no words for.
+const DESCRIPTION: &str = "\
+A chatp2p peer on this machine. Links to other peers are direct; the tracker only helps to find them.
+
+Every refusal is `application/problem+json` with a stable `code` and, where there is something to do, `next`.
+
+**Events:** open a WebSocket at `/ws`. Each event is a JSON text with a `type`: `message` (`data`: `id`, `from`, `content`, \
+`timestamp`), `peer_connected` and `peer_disconnected` (`peer`), `delivered` (`peer`, `through`: a message id), `key_changed` \
+(`peer`, `presented`, `code`, `next`), `tracker_trouble` (`code`, `next`), `gap` (`missed`: how many events this reader was too \
+slow for; `GET /messages` has the messages among them). Ignore types that you do not know. Any text that you send is answered \
+with `{\"type\":\"pong\"}`. The socket outlives `POST /stop`.
+
+**Who may call:** programs on this machine, and this peer's own web page. A browser's request must name this machine as its host \
+(`localhost`, `127.0.0.1`, `[::1]` or a name of `--allow-host`: else 421) and come from the peer's own page or an origin of \
+`--allow-origin` (else 403).
+
+**Order of refusals:** 421/403, 404/405, 413/415/422, 400 `not_running`, the rest.";
+
+#[derive(Tags)]
+enum Tag {
+    /// The node: starting, stopping, how it is.
+    Node,
+    /// Other peers: who is there, who is connected.
+    Peers,
+    /// What is said.
+    Messages,
+    /// Who is trusted.
+    Contacts,
+}
+
+type Service = OpenApiService<(node::NodeApi, peers::PeersApi, messages::MessagesApi, contacts::ContactsApi), ()>;
+
+/// The API with its specification. The server is relative: wherever the document is, the API is too.
+pub(crate) fn service() -> Service {
+    let apis = (node::NodeApi, peers::PeersApi, messages::MessagesApi, contacts::ContactsApi);
+    OpenApiService::new(apis, "chatp2p peer", env!("CARGO_PKG_VERSION"))
+        .description(DESCRIPTION)
+        .server("/")
+}
+
+/// The routes of the API, its specification and its documentation.
+pub(crate) fn routes(service: Service) -> Route {
+    docs::routes(Route::new(), &service, "chatp2p peer").nest("/", service)
+}

@@ -1,0 +1,211 @@
+//! What can be set from outside: every flag is an environment variable too, so that a service file or a container needs
+//! no command line.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use chatp2p_core::identity::Username;
+use chatp2p_core::record::Host;
+use chatp2p_service::{Origin, Origins};
+use clap::{Parser, Subcommand};
+
+/// Where links are served unless `--p2p` says otherwise.
+pub const DEFAULT_P2P: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5001);
+
+/// The tracker that is used unless `--tracker` says otherwise.
+pub const DEFAULT_TRACKER: &str = "http://localhost:8000";
+
+/// A chatp2p peer: chats with other peers directly, and serves an HTTP API and a WebSocket of events to this machine.
+#[derive(Debug, Clone, Parser)]
+#[command(version)]
+pub struct Config {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Where to serve the HTTP API; port 0 picks a free one.
+    #[arg(long, env = "CHATP2P_PEER_BIND", value_name = "HOST:PORT", default_value = "127.0.0.1:3000", value_parser = address)]
+    pub bind: SocketAddr,
+    /// Where to keep keys and messages [default: $XDG_DATA_HOME/chatp2p or ~/.local/share/chatp2p].
+    #[arg(long, env = "CHATP2P_PEER_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Start at once under this name, without waiting for POST /start.
+    #[arg(long, env = "CHATP2P_PEER_USERNAME", value_name = "NAME")]
+    pub username: Option<Username>,
+    /// Where other peers reach this one; port 0 picks a free one [default: 0.0.0.0:5001, or a free port where 5001 is taken].
+    #[arg(long, env = "CHATP2P_PEER_P2P", value_name = "HOST:PORT", value_parser = address)]
+    pub p2p: Option<SocketAddr>,
+    /// The host that other peers are told to dial [default: this machine's address on the way to the tracker].
+    #[arg(long, env = "CHATP2P_PEER_ADVERTISE", value_name = "HOST")]
+    pub advertise: Option<Host>,
+    /// The tracker to register at; may be repeated, of which the first is used.
+    #[arg(long = "tracker", env = "CHATP2P_PEER_TRACKER", value_name = "URL", default_value = DEFAULT_TRACKER, value_delimiter = ',')]
+    pub trackers: Vec<String>,
+    /// An origin whose web pages may use the API, such as http://localhost:8080; may be repeated.
+    #[arg(long = "allow-origin", env = "CHATP2P_PEER_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origins: Vec<Origin>,
+    /// A further host name or address under which the API is reached, such as that of a reverse proxy; may be repeated.
+    #[arg(long = "allow-host", env = "CHATP2P_PEER_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub allow_hosts: Vec<Host>,
+    /// Serve the API without TLS beyond this machine, and use a tracker without TLS beyond the local network.
+    #[arg(long, env = "CHATP2P_PEER_INSECURE_HTTP")]
+    pub insecure_http: bool,
+    /// Write the log as JSON.
+    #[arg(long, env = "CHATP2P_PEER_LOG_JSON")]
+    pub log_json: bool,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+/// What a peer needs to know to run, wherever its API listens.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where keys and messages are kept.
+    pub data_dir: PathBuf,
+    /// Whether to start at once, and under which name.
+    pub username: Option<Username>,
+    /// Where to serve links; `None` for [`DEFAULT_P2P`], or a free port where that one is taken.
+    pub p2p: Option<SocketAddr>,
+    /// The host to tell other peers, instead of one that is found out.
+    pub advertise: Option<Host>,
+    /// The tracker of a start that names none.
+    pub tracker: String,
+    /// Whose web pages may use the API, beside its own.
+    pub allow_origins: Origins,
+    /// Further names of the API's host.
+    pub allow_hosts: Vec<Host>,
+    /// Whether plain HTTP may leave the local network.
+    pub insecure_http: bool,
+}
+
+impl Options {
+    /// The options of a peer that keeps its data in this folder, everything else as the flags have it by default.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            username: None,
+            p2p: None,
+            advertise: None,
+            tracker: DEFAULT_TRACKER.to_owned(),
+            allow_origins: Origins::default(),
+            allow_hosts: Vec::new(),
+            insecure_http: false,
+        }
+    }
+}
+
+impl Config {
+    /// What the flags say about the peer itself.
+    ///
+    /// # Errors
+    /// When the API would be open to the network without saying so, or there is no place for the data.
+    pub fn options(self) -> anyhow::Result<Options> {
+        if !self.bind.ip().is_loopback() && !self.insecure_http {
+            anyhow::bail!(
+                "--bind {} would open the API to the network, without TLS and to everybody there; \
+                 bind 127.0.0.1, or add --insecure-http if that is what you want",
+                self.bind
+            );
+        }
+        let data_dir = match self.data_dir {
+            Some(dir) => dir,
+            None => default_data_dir().context("there is no home directory to keep data in: add --data-dir DIR")?,
+        };
+        Ok(Options {
+            username: self.username,
+            p2p: self.p2p,
+            advertise: self.advertise,
+            tracker: self.trackers.into_iter().next().unwrap_or_else(|| DEFAULT_TRACKER.to_owned()),
+            allow_origins: Origins::from_iter(self.allow_origins),
+            allow_hosts: self.allow_hosts,
+            insecure_http: self.insecure_http,
+            ..Options::new(data_dir)
+        })
+    }
+}
+
+fn default_data_dir() -> Option<PathBuf> {
+    // The XDG specification: a relative path is to be ignored.
+    let xdg = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let base = xdg.or_else(|| std::env::home_dir().map(|home| home.join(".local").join("share")))?;
+    Some(base.join("chatp2p"))
+}
+
+/// `127.0.0.1:3000`, `[::1]:3000`, and `localhost:3000` for the first of them.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    let local = local.map(|port| SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port));
+    local
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| "an IP address and a port are needed, as in 127.0.0.1:3000 or [::1]:3000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Config, clap::Error> {
+        Config::try_parse_from([&["chatp2p-peer"], args].concat())
+    }
+
+    #[test]
+    fn addresses_are_literal_or_localhost() {
+        for (text, parsed) in [
+            ("127.0.0.1:0", Some("127.0.0.1:0")),
+            ("localhost:3000", Some("127.0.0.1:3000")),
+            ("[::1]:3000", Some("[::1]:3000")),
+            ("0.0.0.0:5001", Some("0.0.0.0:5001")),
+            ("localhost", None),
+            ("localhost:65536", None),
+            ("3000", None),
+            ("example.org:3000", None),
+        ] {
+            assert_eq!(address(text).ok(), parsed.map(|text| text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_api_is_not_opened_to_the_network_by_accident() {
+        for bind in ["0.0.0.0:3000", "192.0.2.1:3000", "[::]:3000"] {
+            let refused = parse(&["--bind", bind, "--data-dir", "d"]).unwrap().options().unwrap_err();
+            assert!(refused.to_string().contains("--insecure-http"), "{refused}");
+            parse(&["--bind", bind, "--data-dir", "d", "--insecure-http"]).unwrap().options().unwrap();
+        }
+        parse(&["--bind", "[::1]:3000", "--data-dir", "d"]).unwrap().options().unwrap();
+    }
+
+    #[test]
+    fn lists_are_repeated_flags() {
+        let config = parse(&["--tracker", "http://one:1", "--tracker", "http://two:2", "--data-dir", "d"]).unwrap();
+        assert_eq!(config.options().unwrap().tracker, "http://one:1");
+        assert_eq!(parse(&["--data-dir", "d"]).unwrap().options().unwrap().tracker, DEFAULT_TRACKER);
+    }
+
+    #[test]
+    fn what_is_no_name_host_or_origin_is_refused() {
+        for (flag, value) in [
+            ("--username", "two words"),
+            ("--advertise", "http://x"),
+            ("--allow-host", "a/b"),
+            ("--allow-origin", "*"),
+            ("--p2p", "5001"),
+        ] {
+            assert!(parse(&[flag, value]).is_err(), "{flag} {value}");
+        }
+    }
+
+    #[test]
+    fn every_flag_is_an_environment_variable_too() {
+        use clap::CommandFactory;
+        for argument in Config::command().get_arguments().filter(|argument| argument.get_long().is_some()) {
+            let Some(flag) = argument.get_long().filter(|flag| !["help", "version"].contains(flag)) else { continue };
+            let variable = format!("CHATP2P_PEER_{}", flag.replace('-', "_").to_uppercase());
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(&*variable), "--{flag}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Where the running node is to be found. It starts and stops one at a time; whoever asks for either and hangs up has
+//! still asked for it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chatp2p_core::node::{Events, NodeError, PeerNode};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::JoinHandle;
+
+use crate::live::Hub;
+use crate::start::{Order, Start, StartError};
+
+/// How long a stopped node may take to tell its last events, before the page is told nothing more of it.
+const LAST_EVENTS_WITHIN: Duration = Duration::from_secs(2);
+
+/// The place of the one node.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    starter: Arc<dyn Start>,
+    hub: Arc<Hub>,
+    running: Mutex<Option<Running>>,
+    /// Held by whoever starts or stops.
+    changing: AsyncMutex<()>,
+}
+
+#[derive(Debug)]
+struct Running {
+    node: Arc<dyn PeerNode>,
+    tracker_url: String,
+    /// Passes the node's events on, and ends with them.
+    events: JoinHandle<()>,
+}
+
+/// Why the desk did not do it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeskError {
+    #[error("the node runs already, as {0}")]
+    AlreadyRunning(String),
+    #[error("the node does not run")]
+    NotRunning,
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("the node ended in a panic")]
+    Panicked,
+}
+
+impl Desk {
+    pub(crate) fn new(starter: Arc<dyn Start>, hub: Arc<Hub>) -> Arc<Self> {
+        Arc::new(Self { starter, hub, running: Mutex::default(), changing: AsyncMutex::default() })
+    }
+
+    /// The running node, if there is one.
+    pub(crate) fn node(&self) -> Option<Arc<dyn PeerNode>> {
+        self.look(|running| Arc::clone(&running.node))
+    }
+
+    /// The tracker that the running node was started with.
+    pub(crate) fn tracker_url(&self) -> Option<String> {
+        self.look(|running| running.tracker_url.clone())
+    }
+
+    fn look<T>(&self, at: impl FnOnce(&Running) -> T) -> Option<T> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(at)
+    }
+
+    /// Starts the node. Goes on behind a caller that stops waiting.
+    pub(crate) async fn start(self: &Arc<Self>, order: Order) -> Result<(), DeskError> {
+        let desk = Arc::clone(self);
+        tokio::spawn(async move { desk.start_alone(order).await }).await.map_err(|_| DeskError::Panicked)?
+    }
+
+    async fn start_alone(self: &Arc<Self>, order: Order) -> Result<(), DeskError> {
+        let _alone = self.changing.lock().await;
+        if let Some(node) = self.node() {
+            return Err(DeskError::AlreadyRunning(node.username().to_string()));
+        }
+        let started = self.starter.start(order).await?;
+        let events = tokio::spawn(pass_on(started.node.subscribe(), Arc::clone(self), Arc::clone(&started.node)));
+        tracing::info!(username = %started.node.username(), peer_id = %started.node.peer_id(), "the node runs");
+        let running = Running { node: started.node, tracker_url: started.tracker_url, events };
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        Ok(())
+    }
+
+    /// Stops the node; its port is free and its last events are told when this returns. Goes on behind a caller that stops
+    /// waiting.
+    pub(crate) async fn stop(self: &Arc<Self>) -> Result<(), DeskError> {
+        let desk = Arc::clone(self);
+        tokio::spawn(async move { desk.stop_alone().await }).await.map_err(|_| DeskError::Panicked)?
+    }
+
+    async fn stop_alone(&self) -> Result<(), DeskError> {
+        let _alone = self.changing.lock().await;
+        let taken = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Running { node, mut events, .. } = taken.ok_or(DeskError::NotRunning)?;
+        match node.stop().await {
+            Ok(()) | Err(NodeError::Stopped) => tracing::info!("the node has stopped"),
+            // It has stopped all the same; somebody could not be told.
+            Err(error) => tracing::warn!(code = %error.code(), "the node has stopped, not in good order"),
+        }
+        drop(node);
+        if tokio::time::timeout(LAST_EVENTS_WITHIN, &mut events).await.is_err() {
+            events.abort();
+        }
+        Ok(())
+    }
+
+    /// Takes a node away that has ended by itself.
+    fn ended(&self, node: &Arc<dyn PeerNode>) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.as_ref().is_some_and(|running| Arc::ptr_eq(&running.node, node)) {
+            tracing::error!("the node has ended by itself");
+            *running = None;
+        }
+    }
+}
+
+async fn pass_on(mut events: Events, desk: Arc<Desk>, node: Arc<dyn PeerNode>) {
+    while let Some(event) = events.next().await {
+        desk.hub.tell(&event);
+    }
+    desk.ended(&node);
+}

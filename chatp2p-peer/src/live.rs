@@ -1,0 +1,100 @@
+//! What happens, told to every open `/ws` as it happens. The hub outlives the node: an open page sees the node stop and
+//! start again.
+
+mod event;
+mod queue;
+mod socket;
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use chatp2p_core::node::Event;
+use poem::{IntoResponse, Request, Response, handler, web::Data};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::upgrade::{Refusal, UPGRADE_WITHIN, Upgrade};
+
+use queue::Queue;
+
+/// How many `/ws` may be open at once: a page and its copies in other tabs, and a few programs. Each may hold up to
+/// [`queue::MAX_BYTES`] of events.
+pub(crate) const MAX_SOCKETS: usize = 64;
+
+/// How long all sockets together may take to say goodbye when the service ends.
+const CLOSE_ALL_WITHIN: Duration = Duration::from_secs(3);
+
+/// Where events come in and from where every open `/ws` gets them.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    listeners: Mutex<Vec<Weak<Queue>>>,
+    places: Arc<Semaphore>,
+    closing: watch::Sender<bool>,
+}
+
+impl Hub {
+    pub(crate) fn new() -> Self {
+        Self {
+            listeners: Mutex::default(),
+            places: Arc::new(Semaphore::new(MAX_SOCKETS)),
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    /// Tells everybody. Never waits: who is too slow is told later how much they missed.
+    pub(crate) fn tell(&self, event: &Event) {
+        let Some(text) = event::text(event) else { return };
+        let text = Utf8Bytes::from(text);
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| match listener.upgrade() {
+            Some(queue) => {
+                queue.push(&text);
+                true
+            }
+            None => false,
+        });
+    }
+
+    fn listen(&self) -> Arc<Queue> {
+        let queue = Arc::new(Queue::default());
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing else forgets those who left while nothing happens.
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(Arc::downgrade(&queue));
+        queue
+    }
+
+    /// Says goodbye to every socket, and waits until they are gone.
+    pub(crate) async fn close(&self) {
+        self.closing.send_replace(true);
+        let all = u32::try_from(MAX_SOCKETS).unwrap_or(u32::MAX);
+        if tokio::time::timeout(CLOSE_ALL_WITHIN, self.places.acquire_many(all)).await.is_err() {
+            tracing::debug!("some event sockets did not take their goodbye in time");
+        }
+    }
+}
+
+/// `GET /ws`.
+#[handler]
+pub(crate) fn ws(request: &Request, Data(hub): Data<&Arc<Hub>>) -> Response {
+    accept(request, hub).unwrap_or_else(IntoResponse::into_response)
+}
+
+fn accept(request: &Request, hub: &Arc<Hub>) -> Result<Response, Refusal> {
+    let upgrade = Upgrade::read(request)?;
+    let place = Arc::clone(&hub.places)
+        .try_acquire_owned()
+        .map_err(|_| Refusal::busy("as many event sockets are open as there can be"))?;
+    let answer = upgrade.answer(None);
+    // From here on nothing is missed, even if the socket comes a little later.
+    let (queue, closing) = (hub.listen(), hub.closing.subscribe());
+    tokio::spawn(serve(upgrade, queue, closing, place));
+    Ok(answer)
+}
+
+async fn serve(upgrade: Upgrade, queue: Arc<Queue>, closing: watch::Receiver<bool>, place: OwnedSemaphorePermit) {
+    if let Ok(Ok(io)) = tokio::time::timeout(UPGRADE_WITHIN, upgrade.socket).await {
+        socket::talk(io, &queue, closing).await;
+    }
+    drop(place);
+}

@@ -1,0 +1,128 @@
+//! Puts the parts together and serves them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use chatp2p_core::code::Code;
+use chatp2p_core::record::{Host, P2P_PATH};
+use chatp2p_service::problem::Allowed;
+use chatp2p_service::{BodyLimit, Dress, Limits, Origins, serve};
+use poem::{Endpoint, EndpointExt, Response, get, handler};
+use tokio::net::TcpListener;
+
+use crate::api;
+use crate::config::Options;
+use crate::desk::{Desk, DeskError};
+use crate::guard::{Guard, Guarded};
+use crate::live::{self, Hub};
+use crate::p2p;
+use crate::start::{NodeStarter, Order, Start, StartError};
+
+/// What stands at `/`. The page itself is to live under `/app/`.
+const FRONT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>chatp2p</title>\
+    <p>This chatp2p peer has no web page yet; <a href=\"docs\">its API</a> is complete.</p></html>\n";
+
+/// The API over whatever starts nodes.
+#[derive(Debug)]
+pub struct App {
+    desk: Arc<Desk>,
+    hub: Arc<Hub>,
+    guard: Arc<Guard>,
+    origins: Origins,
+}
+
+impl App {
+    /// An API with nothing running behind it yet.
+    pub fn new(starter: Arc<dyn Start>, allow_hosts: Vec<Host>, allow_origins: Origins) -> Self {
+        let hub = Arc::new(Hub::new());
+        let guard = Arc::new(Guard::new(allow_hosts, allow_origins.clone()));
+        Self { desk: Desk::new(starter, Arc::clone(&hub)), hub, guard, origins: allow_origins }
+    }
+
+    /// Starts the node.
+    ///
+    /// # Errors
+    /// As for [`Start::start`].
+    pub async fn start(&self, order: Order) -> Result<(), StartError> {
+        match self.desk.start(order).await {
+            Err(DeskError::Start(error)) => Err(error),
+            Err(error) => Err(StartError::Invalid(error.to_string())),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// What answers requests: from the outside in, what every answer needs, the guard, the routes.
+    pub fn endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
+        let service = api::service();
+        let dress = Dress {
+            origins: self.origins.clone(),
+            body: BodyLimit::default(),
+            allowed: Allowed::from_spec(&service.spec()),
+        };
+        let routes = api::routes(service)
+            .at("/", get(front))
+            .at("/ws", get(live::ws))
+            .at(P2P_PATH, get(p2p::p2p))
+            .data(Arc::clone(&self.desk))
+            .data(Arc::clone(&self.hub))
+            .data(p2p::Door::default())
+            .with(Guarded(Arc::clone(&self.guard)));
+        dress.around(routes)
+    }
+
+    /// Serves until `shutdown` completes, then stops the node and says goodbye to every socket.
+    ///
+    /// # Errors
+    /// When the listener is unusable.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let served = serve(listener, self.endpoint(), Limits::default(), shutdown).await;
+        // Also when serving failed: the tracker and the others are told that we leave.
+        if let Err(error @ DeskError::Panicked) = self.desk.stop().await {
+            tracing::error!(%error, "the node was not stopped in good order");
+        }
+        self.hub.close().await;
+        Ok(served?)
+    }
+}
+
+/// Serves a peer until `shutdown` completes. With [`Options::username`] the node is started first.
+///
+/// # Errors
+/// When the node does not start, or the listener is unusable.
+pub async fn run(listener: TcpListener, options: Options, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let app = open(listener.local_addr()?, options).await?;
+    app.serve(listener, shutdown).await
+}
+
+/// The API of a peer that is to be served at this address. With [`Options::username`] its node runs when this returns.
+///
+/// # Errors
+/// When the node does not start.
+pub async fn open(api: SocketAddr, options: Options) -> anyhow::Result<App> {
+    let (hosts, origins) = (options.allow_hosts.clone(), options.allow_origins.clone());
+    let username = options.username.clone();
+    let app = App::new(Arc::new(NodeStarter::new(options, api)), hosts, origins);
+    if let Some(username) = username {
+        let name = username.to_string();
+        app.start(Order { username, port: None, tracker_url: None }).await.map_err(|error| {
+            let flag = match error.code() {
+                Code::PortInUse | Code::CannotListen => "; --p2p HOST:PORT moves it",
+                Code::TrackerUnreachable | Code::TrackerProtocol => "; --tracker URL names another one",
+                Code::ProfileInUse => "; --data-dir DIR keeps this one apart",
+                _ => "",
+            };
+            anyhow::anyhow!("cannot start as {name}: {error}{flag}")
+        })?;
+    }
+    Ok(app)
+}
+
+/// The OpenAPI document as it is committed and served, with a line end.
+pub fn openapi() -> String {
+    api::service().spec() + "\n"
+}
+
+#[handler]
+fn front() -> Response {
+    Response::builder().content_type("text/html; charset=utf-8").body(FRONT)
+}

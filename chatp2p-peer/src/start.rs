@@ -1,0 +1,89 @@
+//! What it takes to start a node: a profile, a tracker, a port, and an address to tell the others.
+
+mod address;
+mod node;
+mod tracker;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chatp2p_core::code::Code;
+use chatp2p_core::identity::Username;
+use chatp2p_core::node::{NodeError, PeerNode};
+use chatp2p_core::storage::ProfileError;
+use chatp2p_core::tracker::TrackerError;
+use chatp2p_core::transport::TransportError;
+
+pub use node::NodeStarter;
+
+/// What is asked for when a node is to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Under which name.
+    pub username: Username,
+    /// On which port to serve links; the API's own stands for sharing it; `None` for what the options say.
+    pub port: Option<u16>,
+    /// At which tracker; `None` for what the options say.
+    pub tracker_url: Option<String>,
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub struct Started {
+    /// The node.
+    pub node: Arc<dyn PeerNode>,
+    /// The tracker that it is registered at.
+    pub tracker_url: String,
+}
+
+/// Starts nodes.
+///
+/// **To implementers.** One start runs at a time. A start that fails leaves nothing behind: no open port, no locked
+/// profile.
+#[async_trait]
+pub trait Start: Debug + Send + Sync {
+    /// Starts a node. It is registered when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`], whose code says what is in the way.
+    async fn start(&self, order: Order) -> Result<Started, StartError>;
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A part of the order makes no sense here.
+    #[error("{0}")]
+    Invalid(String),
+    /// The profile cannot be used.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The node could not be made.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+impl StartError {
+    /// The stable code for it.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Invalid(_) => Code::InvalidInput,
+            Self::Profile(error) => error.code(),
+            Self::Node(error) => error.code(),
+        }
+    }
+}
+
+impl From<TrackerError> for StartError {
+    fn from(error: TrackerError) -> Self {
+        Self::Node(error.into())
+    }
+}
+
+impl From<TransportError> for StartError {
+    fn from(error: TransportError) -> Self {
+        Self::Node(error.into())
+    }
+}

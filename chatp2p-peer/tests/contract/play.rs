@@ -1,0 +1,240 @@
+//! The players: real processes of the real programs, on free ports, with their own data.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use super::http::{self, Answer};
+
+/// Longer than anything takes that is to happen.
+pub const WITHIN: Duration = Duration::from_secs(30);
+
+/// How often is looked whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Waits until something is so.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + WITHIN;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it never came: {what}");
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// A program that runs, and where it serves.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    pub api: SocketAddr,
+}
+
+impl Program {
+    async fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut said = String::new();
+        let reading = async {
+            let mut lines = BufReader::new(child.stdout.take().unwrap());
+            lines.read_line(&mut said).await.unwrap();
+        };
+        timeout(WITHIN, reading).await.expect("a program that says where it serves");
+        let api = said.trim().rsplit_once("http://").and_then(|(_, address)| address.parse().ok());
+        let Some(api) = api else {
+            let mut trouble = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut trouble).await.unwrap();
+            panic!("it said {said:?}; {trouble}");
+        };
+        // A pipe that nobody reads would stop a program that logs a lot.
+        let mut log = child.stderr.take().unwrap();
+        tokio::spawn(async move { tokio::io::copy(&mut log, &mut tokio::io::sink()).await });
+        Self { child, api }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn terminate(mut self) -> ExitStatus {
+        let id = self.child.id().expect("a running program").to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        timeout(WITHIN, self.child.wait()).await.expect("a program that ends").unwrap()
+    }
+
+    /// Ends it as a power cut would.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+/// The tracker's program. It is no dependency of the peer: it has to be there already.
+fn tracker_program() -> PathBuf {
+    let peer = Path::new(env!("CARGO_BIN_EXE_chatp2p-peer"));
+    let tracker = peer.with_file_name(format!("chatp2p-tracker{}", std::env::consts::EXE_SUFFIX));
+    assert!(tracker.exists(), "{} is missing: run `cargo build -p chatp2p-tracker` first", tracker.display());
+    tracker
+}
+
+pub async fn tracker_at(bind: &str) -> Program {
+    let mut command = Command::new(tracker_program());
+    Program::start(command.args(["--bind", bind, "--database", "memory"])).await
+}
+
+pub async fn tracker() -> Program {
+    tracker_at("127.0.0.1:0").await
+}
+
+/// A peer, its data and its name.
+#[derive(Debug)]
+pub struct Peer {
+    pub program: Program,
+    pub name: String,
+    pub data: TempDir,
+}
+
+/// The command that starts a peer with its data there, on ports of its own.
+pub fn peer_command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatp2p-peer"));
+    command.args(["--bind", "127.0.0.1:0", "--p2p", "127.0.0.1:0", "--data-dir"]).arg(data);
+    command
+}
+
+/// A peer whose node does not run.
+pub async fn idle(flags: &[&str]) -> Peer {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(peer_command(data.path()).args(flags)).await;
+    Peer { program, name: String::new(), data }
+}
+
+/// A peer that runs under this name at that tracker.
+pub async fn running(name: &str, tracker: &Program) -> Peer {
+    running_at(name, tracker, tempfile::tempdir().unwrap()).await
+}
+
+/// The same with the data of an earlier life.
+pub async fn running_at(name: &str, tracker: &Program, data: TempDir) -> Peer {
+    let url = format!("http://{}", tracker.api);
+    let program = Program::start(peer_command(data.path()).args(["--username", name, "--tracker", &url])).await;
+    Peer { program, name: name.to_owned(), data }
+}
+
+impl Peer {
+    /// Sends a request as a script does.
+    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let body = body.map(ToString::to_string);
+        self.raw(method, path, &[], body.as_deref()).await
+    }
+
+    /// Sends a request with further headers.
+    pub async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+        let host = self.program.api.to_string();
+        let mut all = vec![("host", host.as_str())];
+        if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            all.push(("content-type", "application/json"));
+        }
+        all.extend_from_slice(headers);
+        http::send(self.program.api, method, path, &all, body).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, None).await
+    }
+
+    pub async fn start(&self, name: &str, port: u16, tracker: SocketAddr) -> Answer {
+        let body = json!({"username": name, "port": port, "tracker_url": format!("http://{tracker}")});
+        self.ask("POST", "/start", Some(&body)).await
+    }
+
+    pub async fn connect(&self, to: &str) -> Answer {
+        self.ask("POST", "/connect", Some(&json!({"peer_username": to}))).await
+    }
+
+    pub async fn say(&self, to: &str, content: &str) -> Answer {
+        self.ask("POST", "/send", Some(&json!({"peer_username": to, "content": content}))).await
+    }
+
+    pub async fn connected(&self) -> Value {
+        self.get("/connected-peers").await.json()["connected_peers"].clone()
+    }
+
+    /// Waits until exactly these are connected.
+    pub async fn has(&self, names: &[&str]) {
+        let names = json!(names);
+        until(&format!("{} connected to {}", self.name, names), async || {
+            (self.connected().await == names).then_some(())
+        })
+        .await;
+    }
+
+    /// The history with one peer, as who wrote what.
+    pub async fn talk(&self, with: &str) -> Vec<(String, String)> {
+        let answer = self.get(&format!("/messages?limit=1000&peer={with}")).await.json();
+        let messages = answer["messages"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        messages.map(|message| (text(&message["from"]), text(&message["content"]))).collect()
+    }
+
+    /// Waits until the talk with one peer is this.
+    pub async fn heard(&self, with: &str, talk: &[(&str, &str)]) {
+        let talk: Vec<_> = talk.iter().map(|(from, text)| ((*from).to_owned(), (*text).to_owned())).collect();
+        until(&format!("{} has {talk:?}", self.name), async || (self.talk(with).await == talk).then_some(())).await;
+    }
+
+    /// Opens `/ws`.
+    pub async fn events(&self) -> Events {
+        let request = format!("ws://{}/ws", self.program.api).into_client_request().unwrap();
+        let stream = TcpStream::connect(self.program.api).await.unwrap();
+        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        Events { socket }
+    }
+}
+
+/// An open `/ws`.
+#[derive(Debug)]
+pub struct Events {
+    socket: WebSocketStream<TcpStream>,
+}
+
+impl Events {
+    pub async fn say(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
+    }
+
+    /// The next event, whatever it is; `None` when the socket was closed.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            let frame = timeout(WITHIN, self.socket.next()).await.expect("an event");
+            match frame.map(Result::unwrap) {
+                Some(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
+                Some(Message::Close(_)) | None => return None,
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The next event that is no tick: the ladder of delivery has tests of its own.
+    pub async fn happens(&mut self) -> Value {
+        loop {
+            let event = self.next().await.expect("an open socket");
+            if event["type"] != "delivered" {
+                return event;
+            }
+        }
+    }
+
+    /// That nothing came so far: what was told before is in order before the answer to a ping.
+    pub async fn quiet(&mut self) {
+        self.say(Message::Text("anything new?".into())).await;
+        assert_eq!(self.happens().await, json!({"type": "pong"}));
+    }
+}

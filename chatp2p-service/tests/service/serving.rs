@@ -1,0 +1,168 @@
+//! The accept loop: its times, its end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chatp2p_service::Limits;
+use poem::endpoint::make;
+use poem::{Request, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::client::{Answer, PATIENCE, Server};
+
+fn hello() -> impl poem::Endpoint + 'static {
+    make(|_| async { "hello" })
+}
+
+/// What tells the test that a request runs, and the request that it may end.
+#[derive(Default)]
+struct Slow {
+    begun: Notify,
+    go_on: Notify,
+}
+
+fn slow(signals: &Arc<Slow>) -> impl poem::Endpoint + 'static {
+    let signals = Arc::clone(signals);
+    make(move |_| {
+        let signals = Arc::clone(&signals);
+        async move {
+            signals.begun.notify_one();
+            signals.go_on.notified().await;
+            "done at last"
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_request_is_answered() {
+    let server = Server::start(hello(), Limits::default()).await;
+    let answer = server.bare("GET", "/", "").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let server = Server::start(hello(), Limits::default()).await;
+    let two = "GET / HTTP/1.1\r\nhost: test\r\n\r\nGET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    assert_eq!(server.ask(two).await.body.matches("hello").count(), 2);
+}
+
+#[tokio::test]
+async fn whoever_does_not_finish_a_request_head_is_cut_off() {
+    let head = Duration::from_millis(200);
+    let server = Server::start(hello(), Limits { head, ..Limits::default() }).await;
+    for begun in ["", "GET / HTTP/1.1\r\nhost: te"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let start = Instant::now();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the connection is closed").unwrap();
+        assert!(start.elapsed() >= head / 2, "{begun:?} was given its time");
+    }
+    assert_eq!(server.bare("GET", "/", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_refused() {
+    let server = Server::start(hello(), Limits::default()).await;
+    let head = format!("GET /{} HTTP/1.1\r\nhost: test\r\n\r\n", "x".repeat(200_000));
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    // The server may close before it has read everything.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut bytes = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the connection is closed");
+    assert!(!String::from_utf8_lossy(&bytes).starts_with("HTTP/1.1 200"));
+    assert_eq!(server.bare("GET", "/", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn loopback_callers_are_never_too_many() {
+    let limits = Limits { connections: 1, connections_per_address: 1, ..Limits::default() };
+    let server = Server::start(hello(), limits).await;
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        held.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    assert_eq!(server.bare("GET", "/", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_end_waits_for_a_request_that_runs() {
+    let signals = Arc::new(Slow::default());
+    let mut server = Server::start(slow(&signals), Limits::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    timeout(PATIENCE, signals.begun.notified()).await.expect("the request runs");
+    server.stop();
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(server.address).await.is_ok() {
+        assert!(Instant::now() < deadline, "nobody new is accepted");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    signals.go_on.notify_one();
+    assert_eq!(Answer::read(&mut stream).await.body, "done at last");
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn the_end_does_not_wait_for_ever() {
+    let signals = Arc::new(Slow::default());
+    let drain = Duration::from_millis(100);
+    let mut server = Server::start(slow(&signals), Limits { drain, ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    timeout(PATIENCE, signals.begun.notified()).await.expect("the request runs");
+    server.stop();
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn the_end_waits_for_no_idle_connection() {
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { head: hour, drain: hour, ..Limits::default() };
+    let mut server = Server::start(hello(), limits).await;
+    let _silent = TcpStream::connect(server.address).await.unwrap();
+    let mut kept = TcpStream::connect(server.address).await.unwrap();
+    kept.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let mut first = [0; 8];
+    timeout(PATIENCE, kept.read_exact(&mut first)).await.expect("an answer").unwrap();
+    server.stop();
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_panicking_request_ends_nothing_but_its_connection() {
+    let app = make(|request: Request| async move {
+        assert!(request.uri().path() != "/panic", "as asked");
+        Response::from("hello")
+    });
+    let server = Server::start(app, Limits::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /panic HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let mut bytes = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the connection is closed");
+    assert_eq!(server.bare("GET", "/", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_is_handed_over() {
+    let app = make(|request: Request| async move {
+        let upgrade = request.take_upgrade()?;
+        tokio::spawn(async move {
+            let mut stream = upgrade.await.unwrap();
+            let mut word = [0; 4];
+            stream.read_exact(&mut word).await.unwrap();
+            stream.write_all(&word).await.unwrap();
+            stream.shutdown().await.unwrap();
+        });
+        let response = Response::builder().status(poem::http::StatusCode::SWITCHING_PROTOCOLS);
+        Ok::<_, poem::Error>(response.header("connection", "upgrade").header("upgrade", "echo").finish())
+    });
+    let server = Server::start(app, Limits::default()).await;
+    let ask = "GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nping";
+    let answer = server.ask(ask).await;
+    assert_eq!((answer.status, answer.body.as_str()), (101, "ping"));
+}
