@@ -45,9 +45,7 @@ type Service = OpenApiService<(node::NodeApi, peers::PeersApi, messages::Message
 /// The API with its specification. The server is relative: wherever the document is, the API is too.
 pub(crate) fn service() -> Service {
     let apis = (node::NodeApi, peers::PeersApi, messages::MessagesApi, contacts::ContactsApi);
-    OpenApiService::new(apis, "chatp2p peer", env!("CARGO_PKG_VERSION"))
-        .description(DESCRIPTION)
-        .server("/")
+    OpenApiService::new(apis, "chatp2p peer", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/")
 }
 
 /// The routes of the API, its specification and its documentation.

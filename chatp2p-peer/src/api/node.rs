@@ -32,11 +32,7 @@ struct StartNode {
 
 impl Example for StartNode {
     fn example() -> Self {
-        Self {
-            username: "alice".to_owned(),
-            port: 5001,
-            tracker_url: Some("http://localhost:8000".to_owned()),
-        }
+        Self { username: "alice".to_owned(), port: 5001, tracker_url: Some("http://localhost:8000".to_owned()) }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use chatp2p_core::code::Code;
 use chatp2p_core::identity::Username;
 use chatp2p_core::node::NodeError;
-use chatp2p_core::code::Code;
 use chatp2p_core::tracker::Registration;
 use chatp2p_service::{JsonBody, Problem, Refused};
 use poem::http::StatusCode;

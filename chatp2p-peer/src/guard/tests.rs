@@ -182,7 +182,11 @@ fn a_request_for_another_host_is_refused_whatever_else_it_says() {
     for (method, uri, _) in ROUTES {
         for hosts in OTHER_HOSTS {
             for others in FETCHES.iter().map(|fetch| fetch.headers) {
-                assert_eq!(judge(method, uri, hosts, others), Verdict::WrongHost, "{method} {uri} {hosts:?} {others:?}");
+                assert_eq!(
+                    judge(method, uri, hosts, others),
+                    Verdict::WrongHost,
+                    "{method} {uri} {hosts:?} {others:?}"
+                );
             }
             for origin in ALLOWED.iter().copied().chain(["null", "http://localhost:3000", "http://evil.example"]) {
                 let verdict = judge(method, uri, hosts, &[("origin", origin)]);

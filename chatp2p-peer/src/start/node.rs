@@ -47,7 +47,11 @@ impl NodeStarter {
             // Nobody asked for this port: several peers on one machine just work.
             Err(TransportError::AddressInUse { .. }) if given.is_none() && port.is_none() => {
                 let door = self.listen(SocketAddr::new(at.ip(), 0)).await?;
-                tracing::info!(taken = at.port(), port = door.at.port(), "the usual port is taken: a free one serves links");
+                tracing::info!(
+                    taken = at.port(),
+                    port = door.at.port(),
+                    "the usual port is taken: a free one serves links"
+                );
                 Ok(door)
             }
             other => Ok(other?),
