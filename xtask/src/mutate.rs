@@ -13,7 +13,8 @@ use crate::report::seconds;
 use crate::tools;
 
 /// The tests that must notice.
-const TESTS: &[&str] = &["--lib", "--test", "simulation", "--test", "wire", "--test", "protocol_vectors"];
+const TESTS: &[&str] =
+    &["--lib", "--test", "protocol_rules", "--test", "simulation", "--test", "wire", "--test", "protocol_vectors"];
 
 /// How many worlds the simulator plays for each mutation, unless `CHATP2P_SIM_SEEDS` says otherwise.
 const SEEDS: &str = "60";
@@ -75,7 +76,7 @@ fn try_out(tree: &Path) -> Result<Verdict> {
         let mut cargo = tools::cargo();
         cargo.current_dir(tree).args(["test", "--quiet", "--locked", "-p", "chatp2p-core"]).args(TESTS);
         cargo
-            .env("CARGO_TARGET_DIR", target())
+            .env("CARGO_TARGET_DIR", home().join("target"))
             .env("RUST_BACKTRACE", "0")
             .env("RUSTFLAGS", "")
             .env_remove("RUSTC_WRAPPER");
@@ -120,15 +121,14 @@ fn own_group(command: &mut Command) -> &mut Command {
     command
 }
 
-/// The first failing test and what it said.
+/// The first failing test and what was wrong.
 fn what_failed(log: &str) -> String {
-    let mut lines = log.lines().skip_while(|line| !line.starts_with("---- "));
+    let mut lines = log.lines().map(str::trim).skip_while(|line| !line.starts_with("---- "));
     let name = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("a test");
-    let said = lines.find(|line| !line.is_empty() && !line.starts_with("thread ")).unwrap_or_default();
-    let said: String = said.chars().filter(|c| *c != '|').take(100).collect();
-    let worst = log.lines().find(|line| line.trim_start().starts_with('"')).map(str::trim).unwrap_or_default();
-    let worst: String = worst.chars().filter(|c| *c != '|').take(100).collect();
-    format!("{name}: {said} {worst}").trim().to_owned()
+    // The simulator's own words, where it is the simulator's test: those of a kept seed, or of the first that broke.
+    let words = lines.find(|line| line.starts_with("left: Err(") || line.starts_with('"'));
+    let words: String = words.unwrap_or_default().chars().filter(|c| *c != '|').take(110).collect();
+    format!("{name}: {words}")
 }
 
 /// Where mutants live. Cargo gives what it builds from a copy the same file names as what it builds from the original, so

@@ -11,6 +11,7 @@ pub(crate) struct Mutation {
     pub(crate) replacement: &'static str,
 }
 
+const DIALS: &str = "chatp2p-core/src/protocol/state/dials.rs";
 const DECISION: &str = "chatp2p-core/src/protocol/decision.rs";
 const FLOW: &str = "chatp2p-core/src/protocol/state/flow.rs";
 const LINKS: &str = "chatp2p-core/src/protocol/state/links.rs";
@@ -140,11 +141,11 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         replacement: "        let _ = greeted;\n        {\n            self.up(link, now, out);",
     },
     Mutation {
-        name: "both ends decide about two links",
+        name: "nobody decides about two links",
         breaks: "of two links between two nodes one stays",
         file: LINKS,
         text: "if self.me.peer_id < peer {",
-        replacement: "if self.me.peer_id != peer {",
+        replacement: "if self.me.peer_id == peer {",
     },
     Mutation {
         name: "tell repeated entries again",
@@ -180,5 +181,26 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: WIRE,
         text: "if open.len() == MAX_DEPTH {",
         replacement: "if open.len() == usize::MAX {",
+    },
+    Mutation {
+        name: "let anybody in under any record",
+        breaks: "a peer is its key",
+        file: LINKS,
+        text: "if record.record().peer_id != peer {",
+        replacement: "if false {",
+    },
+    Mutation {
+        name: "let another key in under a known name",
+        breaks: "a pinned key stays pinned",
+        file: LINKS,
+        text: "if name == self.me.username || pinned.is_some() {",
+        replacement: "if name == self.me.username {",
+    },
+    Mutation {
+        name: "believe the tracker about any key",
+        breaks: "a stranger owns the name it goes by",
+        file: DIALS,
+        text: "Found::Record(record) if record.record().peer_id == state.peer => match self.by_name(name) {",
+        replacement: "Found::Record(_) => match self.by_name(name) {",
     },
 ];
