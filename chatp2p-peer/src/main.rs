@@ -36,8 +36,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut stop = pin!(shutdown::signal());
     let address = listener.local_addr()?;
     let app = tokio::select! {
-        app = chatp2p_peer::open(address, options) => app?,
+        // In this order, so that the signal is waited for from the first moment on.
+        biased;
         () = &mut stop => return Ok(()),
+        app = chatp2p_peer::open(address, options) => app?,
     };
     // Who started the program may read this to learn the port; whoever does not read is none of our business.
     writeln!(std::io::stdout(), "peer listening on http://{address}").ok();
