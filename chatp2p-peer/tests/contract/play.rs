@@ -44,7 +44,7 @@ pub struct Program {
 }
 
 impl Program {
-    async fn start(command: &mut Command) -> Self {
+    pub(crate) async fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut said = String::new();
         let reading = async {
