@@ -6,8 +6,6 @@ mod node;
 mod peers;
 mod refusals;
 
-use chatp2p_service::docs;
-use poem::Route;
 use poem_openapi::{OpenApiService, Tags};
 
 /// What the document says about the things that OpenAPI has no words for.
@@ -46,10 +44,4 @@ type Service = OpenApiService<(node::NodeApi, peers::PeersApi, messages::Message
 pub(crate) fn service() -> Service {
     let apis = (node::NodeApi, peers::PeersApi, messages::MessagesApi, contacts::ContactsApi);
     OpenApiService::new(apis, "chatp2p peer", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/")
-}
-
-/// Adds the routes of the API, its specification and its documentation. They come last: what is nested at the root answers
-/// whatever is not routed before.
-pub(crate) fn routes(routes: Route, service: Service) -> Route {
-    docs::routes(routes, &service, "chatp2p peer").nest("/", service)
 }

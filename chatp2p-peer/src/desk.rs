@@ -70,13 +70,13 @@ impl Desk {
         tokio::spawn(async move { desk.start_alone(order).await }).await.map_err(|_| DeskError::Panicked)?
     }
 
-    async fn start_alone(self: &Arc<Self>, order: Order) -> Result<(), DeskError> {
+    async fn start_alone(&self, order: Order) -> Result<(), DeskError> {
         let _alone = self.changing.lock().await;
         if let Some(node) = self.node() {
             return Err(DeskError::AlreadyRunning(node.username().to_string()));
         }
         let started = self.starter.start(order).await?;
-        let events = tokio::spawn(pass_on(started.node.subscribe(), Arc::clone(self), Arc::clone(&started.node)));
+        let events = tokio::spawn(pass_on(started.node.subscribe(), Arc::clone(&self.hub)));
         tracing::info!(username = %started.node.username(), peer_id = %started.node.peer_id(), "the node runs");
         let running = Running { node: started.node, tracker_url: started.tracker_url, events };
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
@@ -105,20 +105,11 @@ impl Desk {
         }
         Ok(())
     }
-
-    /// Takes a node away that has ended by itself.
-    fn ended(&self, node: &Arc<dyn PeerNode>) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.as_ref().is_some_and(|running| Arc::ptr_eq(&running.node, node)) {
-            tracing::error!("the node has ended by itself");
-            *running = None;
-        }
-    }
 }
 
-async fn pass_on(mut events: Events, desk: Arc<Desk>, node: Arc<dyn PeerNode>) {
+/// Holds no node: a node's events end when nobody holds it any more.
+async fn pass_on(mut events: Events, hub: Arc<Hub>) {
     while let Some(event) = events.next().await {
-        desk.hub.tell(&event);
+        hub.tell(&event);
     }
-    desk.ended(&node);
 }

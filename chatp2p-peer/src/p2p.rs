@@ -45,12 +45,12 @@ fn accept(request: &Request, desk: &Desk, door: &Door) -> Result<Response, Refus
     let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     if !offered.any(|protocol| protocol.trim() == SUB_PROTOCOL) {
         let detail = format!("a link needs the WebSocket sub-protocol {SUB_PROTOCOL}");
-        return Err(Refusal::Problem(Problem::new(StatusCode::BAD_REQUEST, Code::UpgradeRequired, detail)));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, Code::UpgradeRequired, detail).into());
     }
     let Some(node) = desk.node() else {
         // To another peer this is no mistake of its own, but a peer that is away.
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::NotRunning, "the node does not run");
-        return Err(Refusal::Problem(problem));
+        return Err(problem.into());
     };
     let place = Arc::clone(&door.0)
         .try_acquire_owned()

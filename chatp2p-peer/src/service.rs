@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chatp2p_core::code::Code;
 use chatp2p_core::record::{Host, P2P_PATH};
 use chatp2p_service::problem::Allowed;
-use chatp2p_service::{BodyLimit, Dress, Limits, Origins, serve};
+use chatp2p_service::{Beside, BodyLimit, Dress, Limits, Origins, docs, serve};
 use poem::{Endpoint, EndpointExt, Response, Route, get, handler};
 use tokio::net::TcpListener;
 
@@ -17,6 +17,12 @@ use crate::guard::{Guard, Guarded};
 use crate::live::{self, Hub};
 use crate::p2p;
 use crate::start::{NodeStarter, Order, Start, StartError};
+
+/// Where events are told.
+const WS_PATH: &str = "/ws";
+
+/// What is not the API's own: the documentation, the two sockets, and the page that is to come.
+const BESIDE: &[&str] = &["/docs", "/openapi.json", WS_PATH, P2P_PATH, "/app"];
 
 /// What stands at `/`. The page itself is to live under `/app/`.
 const FRONT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>chatp2p</title>\
@@ -59,8 +65,9 @@ impl App {
             body: BodyLimit::default(),
             allowed: Allowed::from_spec(&service.spec()),
         };
-        let own = Route::new().at("/", get(front)).at("/ws", get(live::ws)).at(P2P_PATH, get(p2p::p2p));
-        let routes = api::routes(own, service)
+        let pages = Route::new().at("/", get(front)).at(WS_PATH, get(live::ws)).at(P2P_PATH, get(p2p::p2p));
+        let pages = docs::routes(pages, &service, "chatp2p peer");
+        let routes = Beside::new(pages, BESIDE, service)
             .data(Arc::clone(&self.desk))
             .data(Arc::clone(&self.hub))
             .data(p2p::Door::default())

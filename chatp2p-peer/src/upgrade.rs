@@ -62,12 +62,18 @@ pub(crate) enum Refusal {
     /// The request is no handshake of this version.
     NoWebSocket,
     /// It is one, and there is something else in the way.
-    Problem(Problem),
+    Problem(Box<Problem>),
 }
 
 impl Refusal {
     pub(crate) fn busy(detail: &str) -> Self {
-        Self::Problem(Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Busy, detail))
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Busy, detail).into()
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
     }
 }
 

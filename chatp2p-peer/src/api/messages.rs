@@ -164,8 +164,8 @@ fn roomy(endpoint: impl Endpoint) -> impl Endpoint {
     endpoint.data(BodyLimit(MAX_SEND_BODY_BYTES))
 }
 
-fn check_size(text: &str) -> Result<(), Problem> {
-    if text.len() > MAX_TEXT_BYTES { Err(problem(&NodeError::TextTooLarge)) } else { Ok(()) }
+fn check_size(text: &str) -> Result<(), Box<Problem>> {
+    if text.len() > MAX_TEXT_BYTES { Err(Box::new(problem(&NodeError::TextTooLarge))) } else { Ok(()) }
 }
 
 #[OpenApi(tag = "Tag::Messages")]

@@ -36,25 +36,29 @@ impl NodeStarter {
         Self { options, api, transport: Arc::new(WebSocketTransport::new()) }
     }
 
-    async fn open_door(&self, port: Option<u16>) -> Result<Door, StartError> {
-        let given = self.options.p2p;
-        let at = given.unwrap_or(DEFAULT_P2P);
+    async fn open_door(&self, port: Option<u16>) -> Result<Door, TransportError> {
+        let at = self.options.p2p.unwrap_or(DEFAULT_P2P);
         let at = SocketAddr::new(at.ip(), port.unwrap_or(at.port()));
         if at.port() != 0 && at.port() == self.api.port() {
             return Ok(Door { listener: None, at: self.api });
         }
+        let asked = self.options.p2p.is_some() || port.is_some();
+        if asked { self.listen(at).await } else { self.listen_somewhere(at).await }
+    }
+
+    /// Nobody asked for this port: where it is taken, a free one does as well, and several peers on one machine just work.
+    async fn listen_somewhere(&self, at: SocketAddr) -> Result<Door, TransportError> {
         match self.listen(at).await {
-            // Nobody asked for this port: several peers on one machine just work.
-            Err(TransportError::AddressInUse { .. }) if given.is_none() && port.is_none() => {
+            Err(TransportError::AddressInUse { .. }) => {
                 let door = self.listen(SocketAddr::new(at.ip(), 0)).await?;
                 tracing::info!(
                     taken = at.port(),
                     port = door.at.port(),
-                    "the usual port is taken: a free one serves links"
+                    "a free port serves links, for the usual one is taken"
                 );
                 Ok(door)
             }
-            other => Ok(other?),
+            other => other,
         }
     }
 
@@ -91,5 +95,34 @@ impl Start for NodeStarter {
             None => node,
         };
         Ok(Started { node: Arc::new(node.start().await?), tracker_url })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starter(p2p: Option<SocketAddr>, api: SocketAddr) -> NodeStarter {
+        NodeStarter::new(Options { p2p, ..Options::new("unused") }, api)
+    }
+
+    #[tokio::test]
+    async fn a_port_that_nobody_asked_for_may_be_another_one() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (at, api) = (taken.local_addr().unwrap(), "127.0.0.1:3000".parse().unwrap());
+        let door = starter(None, api).listen_somewhere(at).await.unwrap();
+        assert!(door.listener.is_some() && door.at.ip() == at.ip() && ![0, at.port()].contains(&door.at.port()));
+        for (p2p, port) in [(Some(at), None), (Some("127.0.0.1:0".parse().unwrap()), Some(at.port()))] {
+            let refused = starter(p2p, api).open_door(port).await.err();
+            assert!(matches!(refused, Some(TransportError::AddressInUse { .. })), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_apis_own_port_needs_no_listener() {
+        let api: SocketAddr = "127.0.0.1:3000".parse().unwrap();
+        let door = starter(Some("127.0.0.1:0".parse().unwrap()), api).open_door(Some(3000)).await.unwrap();
+        assert!(door.listener.is_none());
+        assert_eq!(door.at, api);
     }
 }

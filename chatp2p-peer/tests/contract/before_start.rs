@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::play::idle;
+use crate::play::{idle, until};
 
 #[tokio::test]
 async fn before_start_the_calls_of_the_node_answer_400() {
@@ -187,4 +187,37 @@ async fn the_accept_key_is_that_of_the_standard() {
     assert_eq!(answer.status, 101);
     // The example of RFC 6455, section 1.3.
     assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+}
+
+#[tokio::test]
+async fn as_many_event_sockets_as_there_can_be_and_no_more() {
+    let peer = idle(&[]).await;
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(peer.events().await);
+    }
+    peer.raw("GET", "/ws", &HANDSHAKE, None).await.refuses(503, "busy");
+    open.pop();
+    until("a free place", async || (peer.raw("GET", "/ws", &HANDSHAKE, None).await.status == 101).then_some(())).await;
+}
+
+#[tokio::test]
+async fn odd_requests_are_refused_and_break_nothing() {
+    let peer = idle(&[]).await;
+    let (api, host) = (peer.program.api, peer.program.api.to_string());
+    for (method, target, status) in [
+        ("OPTIONS", "*", 404),
+        ("CONNECT", host.as_str(), 404),
+        ("GET", "http://evil.example/status", 421),
+        ("GET", "//status", 404),
+        ("GET", "/disconnect/%FF", 405),
+        ("DELETE", "/disconnect/%FF", 422),
+        ("DELETE", "/disconnect/", 404),
+        ("BREW", "/status", 405),
+    ] {
+        let answer = crate::http::send(api, method, target, &[("host", &host)], None).await;
+        assert_eq!(answer.status, status, "{method} {target}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {target}");
+    }
+    peer.get("/status").await.is(&json!({"running": false}));
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::play::{idle, peer_command, running, tracker};
+use crate::play::{idle, link, peer_command, running, tracker};
 
 async fn output(args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatp2p-peer"));
@@ -71,9 +71,7 @@ async fn sigterm_ends_it_cleanly_whether_the_node_runs_or_not() {
     assert_eq!(idle(&[]).await.program.terminate().await.code(), Some(0));
     let tracker = tracker().await;
     let (alice, bob) = (running("alice", &tracker).await, running("bob", &tracker).await);
-    bob.connect("alice").await.is(&serde_json::json!({"status": "connected", "peer": "alice"}));
-    let mut events = bob.events().await;
-    let mut of_alice = alice.events().await;
+    let (mut of_alice, mut events) = link(&alice, &bob).await;
     assert_eq!(alice.program.terminate().await.code(), Some(0));
     // It said goodbye, left the tracker, and closed the sockets of its page.
     assert_eq!(events.happens().await, serde_json::json!({"type": "peer_disconnected", "peer": "alice"}));

@@ -12,24 +12,24 @@ use tokio::time::timeout;
 const WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// A refusal in the one shape, with this status and code.
     #[track_caller]
-    pub fn refuses(&self, status: u16, code: &str) {
+    pub(crate) fn refuses(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem = self.json();
@@ -42,14 +42,20 @@ impl Answer {
 
     /// An answer of 200 with exactly this JSON.
     #[track_caller]
-    pub fn is(&self, body: &Value) {
+    pub(crate) fn is(&self, body: &Value) {
         assert_eq!(self.status, 200, "{self:?}");
         assert_eq!(&self.json(), body);
     }
 }
 
 /// Sends a request with these headers and no others but `Connection` and `Content-Length`.
-pub async fn send(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+pub(crate) async fn send(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Answer {
     timeout(WITHIN, exchange(to, method, path, headers, body)).await.expect("an answer in time")
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::play::{idle, running, tracker};
+use crate::play::{idle, link, running, tracker};
 
 #[tokio::test]
 async fn peers_are_the_trackers_objects_without_oneself() {
@@ -66,9 +66,7 @@ async fn after_disconnect_neither_side_dials_by_itself() {
     let (alice, bob) = (running("alice", &tracker).await, running("bob", &tracker).await);
     alice.ask("DELETE", "/disconnect/bob", None).await.refuses(400, "not_connected");
     alice.ask("DELETE", "/disconnect/no%20such%20name", None).await.refuses(400, "not_connected");
-    assert_eq!(alice.connect("bob").await.status, 200);
-    bob.has(&["alice"]).await;
-    let (mut of_alice, mut of_bob) = (alice.events().await, bob.events().await);
+    let (mut of_alice, mut of_bob) = link(&alice, &bob).await;
     let answer = alice.ask("DELETE", "/disconnect/bob", None).await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("disconnected")));
     assert_eq!(of_alice.happens().await, json!({"type": "peer_disconnected", "peer": "bob"}));

@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::play::{Peer, Program, running, running_at, tracker, until};
+use crate::play::{Peer, Program, link, running, running_at, tracker, until};
 
 async fn pair(tracker: &Program) -> (Peer, Peer) {
     let (alice, bob) = (running("alice", tracker).await, running("bob", tracker).await);
-    assert_eq!(alice.connect("bob").await.status, 200);
-    bob.has(&["alice"]).await;
+    link(&alice, &bob).await;
     (alice, bob)
 }
 

@@ -19,13 +19,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::http::{self, Answer};
 
 /// Longer than anything takes that is to happen.
-pub const WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const WITHIN: Duration = Duration::from_secs(30);
 
 /// How often is looked whether it has.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Waits until something is so.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + WITHIN;
     loop {
         if let Some(found) = look().await {
@@ -38,9 +38,9 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
 
 /// A program that runs, and where it serves.
 #[derive(Debug)]
-pub struct Program {
+pub(crate) struct Program {
     child: Child,
-    pub api: SocketAddr,
+    pub(crate) api: SocketAddr,
 }
 
 impl Program {
@@ -65,14 +65,14 @@ impl Program {
     }
 
     /// Asks it to end, and waits until it has.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
         let id = self.child.id().expect("a running program").to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         timeout(WITHIN, self.child.wait()).await.expect("a program that ends").unwrap()
     }
 
     /// Ends it as a power cut would.
-    pub async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 }
@@ -85,44 +85,44 @@ fn tracker_program() -> PathBuf {
     tracker
 }
 
-pub async fn tracker_at(bind: &str) -> Program {
+pub(crate) async fn tracker_at(bind: &str) -> Program {
     let mut command = Command::new(tracker_program());
     Program::start(command.args(["--bind", bind, "--database", "memory"])).await
 }
 
-pub async fn tracker() -> Program {
+pub(crate) async fn tracker() -> Program {
     tracker_at("127.0.0.1:0").await
 }
 
 /// A peer, its data and its name.
 #[derive(Debug)]
-pub struct Peer {
-    pub program: Program,
-    pub name: String,
-    pub data: TempDir,
+pub(crate) struct Peer {
+    pub(crate) program: Program,
+    pub(crate) name: String,
+    pub(crate) data: TempDir,
 }
 
 /// The command that starts a peer with its data there, on ports of its own.
-pub fn peer_command(data: &Path) -> Command {
+pub(crate) fn peer_command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatp2p-peer"));
     command.args(["--bind", "127.0.0.1:0", "--p2p", "127.0.0.1:0", "--data-dir"]).arg(data);
     command
 }
 
 /// A peer whose node does not run.
-pub async fn idle(flags: &[&str]) -> Peer {
+pub(crate) async fn idle(flags: &[&str]) -> Peer {
     let data = tempfile::tempdir().unwrap();
     let program = Program::start(peer_command(data.path()).args(flags)).await;
     Peer { program, name: String::new(), data }
 }
 
 /// A peer that runs under this name at that tracker.
-pub async fn running(name: &str, tracker: &Program) -> Peer {
+pub(crate) async fn running(name: &str, tracker: &Program) -> Peer {
     running_at(name, tracker, tempfile::tempdir().unwrap()).await
 }
 
 /// The same with the data of an earlier life.
-pub async fn running_at(name: &str, tracker: &Program, data: TempDir) -> Peer {
+pub(crate) async fn running_at(name: &str, tracker: &Program, data: TempDir) -> Peer {
     let url = format!("http://{}", tracker.api);
     let program = Program::start(peer_command(data.path()).args(["--username", name, "--tracker", &url])).await;
     Peer { program, name: name.to_owned(), data }
@@ -130,13 +130,13 @@ pub async fn running_at(name: &str, tracker: &Program, data: TempDir) -> Peer {
 
 impl Peer {
     /// Sends a request as a script does.
-    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let body = body.map(ToString::to_string);
         self.raw(method, path, &[], body.as_deref()).await
     }
 
     /// Sends a request with further headers.
-    pub async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
         let host = self.program.api.to_string();
         let mut all = vec![("host", host.as_str())];
         if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
@@ -146,29 +146,29 @@ impl Peer {
         http::send(self.program.api, method, path, &all, body).await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, None).await
     }
 
-    pub async fn start(&self, name: &str, port: u16, tracker: SocketAddr) -> Answer {
+    pub(crate) async fn start(&self, name: &str, port: u16, tracker: SocketAddr) -> Answer {
         let body = json!({"username": name, "port": port, "tracker_url": format!("http://{tracker}")});
         self.ask("POST", "/start", Some(&body)).await
     }
 
-    pub async fn connect(&self, to: &str) -> Answer {
+    pub(crate) async fn connect(&self, to: &str) -> Answer {
         self.ask("POST", "/connect", Some(&json!({"peer_username": to}))).await
     }
 
-    pub async fn say(&self, to: &str, content: &str) -> Answer {
+    pub(crate) async fn say(&self, to: &str, content: &str) -> Answer {
         self.ask("POST", "/send", Some(&json!({"peer_username": to, "content": content}))).await
     }
 
-    pub async fn connected(&self) -> Value {
+    pub(crate) async fn connected(&self) -> Value {
         self.get("/connected-peers").await.json()["connected_peers"].clone()
     }
 
     /// Waits until exactly these are connected.
-    pub async fn has(&self, names: &[&str]) {
+    pub(crate) async fn has(&self, names: &[&str]) {
         let names = json!(names);
         until(&format!("{} connected to {}", self.name, names), async || {
             (self.connected().await == names).then_some(())
@@ -177,7 +177,7 @@ impl Peer {
     }
 
     /// The history with one peer, as who wrote what.
-    pub async fn talk(&self, with: &str) -> Vec<(String, String)> {
+    pub(crate) async fn talk(&self, with: &str) -> Vec<(String, String)> {
         let answer = self.get(&format!("/messages?limit=1000&peer={with}")).await.json();
         let messages = answer["messages"].as_array().unwrap().iter();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -185,13 +185,13 @@ impl Peer {
     }
 
     /// Waits until the talk with one peer is this.
-    pub async fn heard(&self, with: &str, talk: &[(&str, &str)]) {
+    pub(crate) async fn heard(&self, with: &str, talk: &[(&str, &str)]) {
         let talk: Vec<_> = talk.iter().map(|(from, text)| ((*from).to_owned(), (*text).to_owned())).collect();
         until(&format!("{} has {talk:?}", self.name), async || (self.talk(with).await == talk).then_some(())).await;
     }
 
     /// Opens `/ws`.
-    pub async fn events(&self) -> Events {
+    pub(crate) async fn events(&self) -> Events {
         let request = format!("ws://{}/ws", self.program.api).into_client_request().unwrap();
         let stream = TcpStream::connect(self.program.api).await.unwrap();
         let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
@@ -201,17 +201,17 @@ impl Peer {
 
 /// An open `/ws`.
 #[derive(Debug)]
-pub struct Events {
+pub(crate) struct Events {
     socket: WebSocketStream<TcpStream>,
 }
 
 impl Events {
-    pub async fn say(&mut self, message: Message) {
+    pub(crate) async fn say(&mut self, message: Message) {
         self.socket.send(message).await.unwrap();
     }
 
     /// The next event, whatever it is; `None` when the socket was closed.
-    pub async fn next(&mut self) -> Option<Value> {
+    pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
             let frame = timeout(WITHIN, self.socket.next()).await.expect("an event");
             match frame.map(Result::unwrap) {
@@ -223,7 +223,7 @@ impl Events {
     }
 
     /// The next event that is no tick: the ladder of delivery has tests of its own.
-    pub async fn happens(&mut self) -> Value {
+    pub(crate) async fn happens(&mut self) -> Value {
         loop {
             let event = self.next().await.expect("an open socket");
             if event["type"] != "delivered" {
@@ -233,8 +233,17 @@ impl Events {
     }
 
     /// That nothing came so far: what was told before is in order before the answer to a ping.
-    pub async fn quiet(&mut self) {
+    pub(crate) async fn quiet(&mut self) {
         self.say(Message::Text("anything new?".into())).await;
         assert_eq!(self.happens().await, json!({"type": "pong"}));
     }
+}
+
+/// Connects two peers, and waits until both have told so. Whatever their sockets tell from then on came later.
+pub(crate) async fn link(one: &Peer, other: &Peer) -> (Events, Events) {
+    let (mut of_one, mut of_other) = (one.events().await, other.events().await);
+    one.connect(&other.name).await.is(&json!({"status": "connected", "peer": other.name}));
+    assert_eq!(of_one.happens().await, json!({"type": "peer_connected", "peer": other.name}));
+    assert_eq!(of_other.happens().await, json!({"type": "peer_connected", "peer": one.name}));
+    (of_one, of_other)
 }

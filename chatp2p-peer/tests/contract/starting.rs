@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::play::{idle, running, running_at, tracker, tracker_at, until};
+use crate::play::{idle, link, running, running_at, tracker, tracker_at, until};
 
 async fn listed(tracker: std::net::SocketAddr) -> Vec<Value> {
     let host = tracker.to_string();
@@ -117,11 +117,8 @@ async fn the_apis_own_port_serves_links_too() {
 #[tokio::test]
 async fn stop_leaves_in_good_order_and_frees_the_port_at_once() {
     let tracker = tracker().await;
-    let (alice, bob) = (idle(&[]).await, running("bob", &tracker).await);
-    assert_eq!(alice.start("alice", 0, tracker.api).await.status, 200);
-    assert_eq!(alice.connect("bob").await.status, 200);
-    bob.has(&["alice"]).await;
-    let (mut of_alice, mut of_bob) = (alice.events().await, bob.events().await);
+    let (alice, bob) = (running("alice", &tracker).await, running("bob", &tracker).await);
+    let (mut of_alice, mut of_bob) = link(&alice, &bob).await;
     let endpoint = alice.get("/status").await.json()["endpoints"][0].as_str().unwrap().to_owned();
     let port: u16 = endpoint.trim_end_matches("/p2p").rsplit(':').next().unwrap().parse().unwrap();
     alice.ask("POST", "/stop", None).await.is(&json!({"status": "stopped"}));
