@@ -144,10 +144,8 @@ async fn nothing_acknowledged_is_lost_kept_twice_or_out_of_order_when_either_end
         assert_eq!(compare(&there, &expected), Damage::default(), "from {} as {} has it", from.name, to.name);
         // What the author shows is what arrived, once every text of it was taken.
         until("the last ticks", async || {
-            let (here, there) = (
-                written_by(&from.name, from, &to.name).await,
-                written_by(&from.name, to, &from.name).await,
-            );
+            let (here, there) =
+                (written_by(&from.name, from, &to.name).await, written_by(&from.name, to, &from.name).await);
             (here == there).then_some(())
         })
         .await;
