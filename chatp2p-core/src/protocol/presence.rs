@@ -110,6 +110,8 @@ pub(super) struct LinkState {
     pub(super) progress: Duration,
     /// With which positions the other end was last asked to go on, so that a run of entries beyond a gap asks once.
     pub(super) asked_at: Option<Vec<Position>>,
+    /// The other end has another link in mind, which is not up at this end yet. Until it is, this one serves.
+    pub(super) superseded: bool,
 }
 
 /// How far a link is.
@@ -143,6 +145,7 @@ impl LinkState {
             in_flight: InFlight::default(),
             progress: now,
             asked_at: None,
+            superseded: false,
         }
     }
 

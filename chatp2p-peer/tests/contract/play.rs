@@ -44,7 +44,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    async fn start(command: &mut Command) -> Self {
+    pub(crate) async fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut said = String::new();
         let reading = async {
@@ -64,10 +64,14 @@ impl Program {
         Self { child, api }
     }
 
+    /// Its number at the operating system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("a running program")
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) async fn terminate(mut self) -> ExitStatus {
-        let id = self.child.id().expect("a running program").to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        assert!(Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await.unwrap().success());
         timeout(WITHIN, self.child.wait()).await.expect("a program that ends").unwrap()
     }
 
@@ -78,7 +82,7 @@ impl Program {
 }
 
 /// The tracker's program. It is no dependency of the peer: it has to be there already.
-fn tracker_program() -> PathBuf {
+pub(crate) fn tracker_program() -> PathBuf {
     let peer = Path::new(env!("CARGO_BIN_EXE_chatp2p-peer"));
     let tracker = peer.with_file_name(format!("chatp2p-tracker{}", std::env::consts::EXE_SUFFIX));
     assert!(tracker.exists(), "{} is missing: run `cargo build -p chatp2p-tracker` first", tracker.display());

@@ -127,6 +127,12 @@ impl State {
             for other in others {
                 self.leave(other, &Reason::Superseded, now, out);
             }
+        } else {
+            for other in others {
+                if self.links.get(&other).is_some_and(|state| state.superseded) {
+                    self.finish(other, now, out);
+                }
+            }
         }
         self.resume(link, now, out);
     }
@@ -162,6 +168,14 @@ impl State {
         let peer = state.peer;
         match reason {
             Reason::Disconnected | Reason::Stopped => self.set_wanted(peer, false, out),
+            // The goodbye may be faster than the last greeting of the link that is to stay. The other end still takes and
+            // acknowledges what comes on this one, so that nobody has to hear of a peer that is gone for a moment.
+            Reason::Superseded if self.is_needed(link) => {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.superseded = true;
+                }
+                return;
+            }
             Reason::Superseded => {}
             Reason::Refused(code) => {
                 let code = code.clone();
@@ -171,7 +185,20 @@ impl State {
                 return self.drop_link(link, now, out);
             }
         }
+        self.finish(link, now, out);
+    }
+
+    /// Whether this is the only link to its peer that is up, and another one is on the way.
+    fn is_needed(&self, link: LinkId) -> bool {
+        let Some(presence) = self.links.get(&link).and_then(|state| self.presences.get(&state.peer)) else { return false };
+        let up = |id: &LinkId| self.links.get(id).is_some_and(|state| state.phase == Phase::Up);
+        presence.active == Some(link) && presence.links.len() > 1 && !presence.links.iter().any(|id| *id != link && up(id))
+    }
+
+    /// Ends a link on which the other end has said goodbye.
+    fn finish(&mut self, link: LinkId, now: Now, out: &mut Decision) {
         let Some(state) = self.links.get_mut(&link) else { return };
+        let peer = state.peer;
         // The other end has said all it wants to say: this one may close as soon as its own entries have arrived.
         if state.in_flight.is_empty() || state.phase != Phase::Up {
             return self.drop_link(link, now, out);
