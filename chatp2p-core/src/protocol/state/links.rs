@@ -162,7 +162,14 @@ impl State {
         let Some(state) = self.links.get_mut(&link) else { return };
         let peer = state.peer;
         match reason {
-            Reason::Disconnected | Reason::Stopped => self.set_wanted(peer, false, out),
+            Reason::Disconnected | Reason::Stopped => {
+                self.set_wanted(peer, false, out);
+                // Of an older link that still seems to be there the other end knows nothing any more.
+                let older: Vec<LinkId> = self.presence(peer).links.range(..link).copied().collect();
+                for other in older {
+                    self.leave(other, &Reason::Superseded, now, out);
+                }
+            }
             Reason::Superseded => {}
             Reason::Refused(code) => {
                 let code = code.clone();
