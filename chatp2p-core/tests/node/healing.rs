@@ -82,7 +82,7 @@ async fn a_half_open_link_is_replaced(ids: [Identity; 2]) {
     let receipt = s.send(&vanishes.name, "into the void".to_owned()).await.unwrap();
     assert_eq!(receipt.delivery, Delivery::Sent, "the link looks alive");
     until("the address is free", async || town.network.listen(&vanishes.at).await.is_ok()).await;
-    assert_eq!(s.connected().await.unwrap(), [vanishes.name.clone()]);
+    assert!(s.connected().await.unwrap().contains(&vanishes.name));
 
     let start = tokio::time::Instant::now();
     let v = vanishes.start().await;

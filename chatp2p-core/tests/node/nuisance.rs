@@ -100,7 +100,7 @@ async fn a_reader_who_does_not_read_holds_nobody_else_up() {
     introduce(&b, &a).await;
     introduce(&c, &a).await;
     bob.lines.deafen();
-    let large: Vec<String> = (0..12).map(|n| format!("{n:>0$}", 1_000_000)).collect();
+    let large: Vec<String> = (0..12).map(|n| format!("{n} {}", "x".repeat(1_000_000))).collect();
     for text in &large {
         in_time("alice is not held up", a.send(b.username(), text.clone())).await.unwrap();
     }
@@ -108,13 +108,13 @@ async fn a_reader_who_does_not_read_holds_nobody_else_up() {
     let mut at_a = a.subscribe();
     for text in numbered("quick", 20) {
         say(&a, &c, text.clone()).await;
-        assert_eq!(arrivals(&mut at_c, 1).await, [text.clone()]);
+        assert_eq!(arrivals(&mut at_c, 1).await[0], text);
         say(&c, &a, text.clone()).await;
-        assert_eq!(arrivals(&mut at_a, 1).await, [text]);
+        assert_eq!(arrivals(&mut at_a, 1).await[0], text);
     }
     // Four megabytes are on their way to bob, and the rest waits in the store.
     let ticks = ticks(&a).await;
-    let to_bob = |wanted| ticks.iter().filter(|(text, tick)| text.len() == 1_000_000 && *tick == wanted).count();
+    let to_bob = |wanted| ticks.iter().filter(|(text, tick)| text.len() > 1_000_000 && *tick == wanted).count();
     assert_eq!((to_bob(Delivery::Sent), to_bob(Delivery::Queued)), (4, 8));
     bob.lines.thaw();
     all_delivered(&a).await;
@@ -126,6 +126,7 @@ async fn a_link_that_was_closed_ends_though_the_other_end_does_not_read() {
     let town = Town::in_memory().await;
     let (alice, a, _, b) = town.alice_and_bob().await;
     alice.lines.freeze();
+    alice.lines.close(true);
     say(&a, &b, "into the ice").await;
     a.disconnect(b.username()).await.unwrap();
     until("the link is let go of", async || alice.lines.live() == 0).await;
@@ -144,7 +145,7 @@ async fn a_peer_who_acknowledges_nothing_is_given_up_after_a_minute() {
     until("bob is back", async || !a.connected().await.unwrap().is_empty()).await;
     say(&a, &b, "are you listening?").await;
     tokio::time::sleep(Duration::from_secs(58)).await;
-    assert_eq!(a.connected().await.unwrap(), [bob.name.clone()]);
+    assert!(a.connected().await.unwrap().contains(&bob.name));
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(a.connected().await.unwrap(), []);
     assert_eq!(ticks(&a).await, [("are you listening?".to_owned(), Delivery::Queued)]);
