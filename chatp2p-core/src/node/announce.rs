@@ -11,7 +11,7 @@ use crate::record::SignedRecord;
 use crate::storage::StorageError;
 use crate::tracker::{HEARTBEAT_EVERY, Lease, TrackerError};
 
-use super::builder::Parts;
+use super::builder::{Parts, answer};
 use super::driver::{CommandError, Inbound};
 use super::{NodeError, TrackerStatus};
 
@@ -54,13 +54,14 @@ impl Announcer {
     }
 
     async fn beat(&mut self) -> Result<(), NodeError> {
-        match self.parts.tracker.heartbeat(&self.lease).await {
-            Ok(()) => Ok(()),
-            Err(TrackerError::Unknown { .. } | TrackerError::ProofInvalid | TrackerError::ProofRequired { .. }) => {
+        match answer(self.parts.tracker.heartbeat(&self.lease)).await {
+            Err(NodeError::Tracker(
+                TrackerError::Unknown { .. } | TrackerError::ProofInvalid | TrackerError::ProofRequired { .. },
+            )) => {
                 tracing::info!(username = %self.parts.username, "the tracker has forgotten this node; registering again");
                 self.register_again().await
             }
-            Err(error) => Err(error.into()),
+            other => other,
         }
     }
 
@@ -73,12 +74,13 @@ impl Announcer {
                 self.lease = lease;
                 Ok(())
             }
-            Err(TrackerError::RecordStale { known }) => {
-                // The next try goes above it.
-                self.seq = known;
-                Err(TrackerError::RecordStale { known }.into())
+            Err(error) => {
+                if let NodeError::Tracker(TrackerError::RecordStale { known }) = error {
+                    // The next try goes above it.
+                    self.seq = known;
+                }
+                Err(error)
             }
-            Err(error) => Err(error.into()),
         }
     }
 

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, timeout};
 
 use crate::clock::{Now, Wall};
+use crate::code::Code;
 use crate::identity::{Identity, Username};
 use crate::protocol::{Me, State};
 use crate::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, SignedRecord};
@@ -13,6 +16,10 @@ use crate::tracker::{Lease, SignedClaim, Tracker, TrackerError, TrackerId};
 use crate::transport::{Listener, Transport, TransportError};
 
 use super::{Node, NodeError};
+
+/// How long the tracker may take over one request, whatever it is. Less than a connect may take, so that there is time
+/// left to dial a contact where it was last.
+const TRACKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Collects what a [`Node`] needs.
 ///
@@ -132,14 +139,22 @@ impl NodeBuilder {
                     confirmed = Some((record, lease));
                     break;
                 }
-                Err(TrackerError::RecordStale { known }) if known < u64::MAX => seq = known + 1,
-                Err(error) => return Err(error.into()),
+                Err(NodeError::Tracker(TrackerError::RecordStale { known })) if known < u64::MAX => seq = known + 1,
+                Err(error) => return Err(error),
             }
         }
         let (record, lease) = confirmed.ok_or(TrackerError::RecordStale { known: seq })?;
         let me = parts.me(record);
         let state = State::new(me, snapshot, seed()?, parts.now());
         Ok(Node::run(parts, state, lease, listeners))
+    }
+}
+
+/// What the tracker answers. A tracker may take a request and never come back to it, and nothing waits for it for ever.
+pub(super) async fn answer<T>(request: impl Future<Output = Result<T, TrackerError>>) -> Result<T, NodeError> {
+    match timeout(TRACKER_TIMEOUT, request).await {
+        Ok(answer) => answer.map_err(NodeError::Tracker),
+        Err(_) => Err(NodeError::TrackerSilent { code: Code::TrackerUnreachable }),
     }
 }
 
@@ -179,10 +194,10 @@ impl Parts {
     }
 
     /// Registers at the tracker, under the id by which it goes just now.
-    pub(super) async fn register(&self, record: SignedRecord) -> Result<Lease, TrackerError> {
-        let tracker: TrackerId = self.tracker.health().await?.tracker_id;
+    pub(super) async fn register(&self, record: SignedRecord) -> Result<Lease, NodeError> {
+        let tracker: TrackerId = answer(self.tracker.health()).await?.tracker_id;
         let claim = SignedClaim::sign(&self.identity, record, tracker);
-        self.tracker.register(crate::tracker::Claim::Signed(claim)).await
+        answer(self.tracker.register(crate::tracker::Claim::Signed(claim))).await
     }
 }
 

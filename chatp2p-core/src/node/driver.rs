@@ -23,7 +23,7 @@ use crate::storage::{Committed, StorageError};
 use crate::transport::{Link, SecureLink};
 
 use super::NodeError;
-use super::builder::{Parts, seed};
+use super::builder::{Parts, answer, seed};
 
 /// How much waits for the driver before its callers wait. Each may be a frame of the largest size, so that this bounds
 /// the memory that hostile links can fill to 256 MiB.
@@ -41,8 +41,8 @@ pub(super) const MAX_HANDSHAKES: usize = 256;
 /// Answered when the command's turn is durable, or has failed.
 pub(super) type Reply = oneshot::Sender<Result<Outcome, CommandError>>;
 
-/// Looks at the state and answers by itself.
-pub(super) type Look = Box<dyn FnOnce(&State) + Send>;
+/// Looks at the state and answers by itself, also when there is none to look at.
+pub(super) type Look = Box<dyn FnOnce(Result<&State, &NodeError>) + Send>;
 
 /// Why a command led to nothing.
 #[derive(Debug)]
@@ -89,13 +89,14 @@ pub(super) struct Driver {
     events: broadcast::Sender<Event>,
     replies: BTreeMap<CommandId, Reply>,
     commands: u64,
-    links: BTreeMap<LinkId, mpsc::Sender<bytes::Bytes>>,
+    links: BTreeMap<LinkId, links::Outgoing>,
     last_link: u64,
     /// What happened while effects were carried out; it comes before what is in the inbox.
     pending: VecDeque<Input>,
     looks: Vec<Look>,
     dials: BTreeMap<PeerId, AbortHandle>,
-    handshakes: Arc<Semaphore>,
+    /// Those with callers that are not done yet, oldest first.
+    handshakes: VecDeque<AbortHandle>,
     dialling: Arc<Semaphore>,
     /// Everything the driver has started; ends with it.
     tasks: JoinSet<()>,
@@ -121,7 +122,7 @@ impl Driver {
             pending: VecDeque::new(),
             looks: Vec::new(),
             dials: BTreeMap::new(),
-            handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
+            handshakes: VecDeque::new(),
             dialling: Arc::new(Semaphore::new(dials::MAX_DIALS)),
             tasks: JoinSet::new(),
         }
@@ -214,7 +215,7 @@ impl Driver {
             }
         }
         for look in std::mem::take(&mut self.looks) {
-            look(&self.state);
+            look(Ok(&self.state));
         }
     }
 
@@ -244,8 +245,13 @@ impl Driver {
     /// Answers every caller, and those who are waiting in the inbox meanwhile.
     fn refuse_waiting(&mut self, error: &NodeError) {
         while let Ok(inbound) = self.inbox.try_recv() {
-            if let Inbound::Command { reply, .. } = inbound {
-                let _ = reply.send(Err(CommandError::NotDurable(error.to_string())));
+            match inbound {
+                Inbound::Command { reply, .. } => {
+                    let _ = reply.send(Err(CommandError::NotDurable(error.to_string())));
+                }
+                Inbound::Look(look) => look(Err(error)),
+                // Callers will call again; what came from links and tasks that are gone means nothing any more.
+                Inbound::Accepted(_) | Inbound::Secured(_) | Inbound::Input(_) => {}
             }
         }
     }
@@ -284,7 +290,7 @@ impl Driver {
         self.tasks.spawn(async move {
             let input = match ask {
                 Ask::Find(name) => {
-                    let answer = match parts.tracker.find(&name).await {
+                    let answer = match answer(parts.tracker.find(&name)).await {
                         Ok(Some(found)) => {
                             found.record.map_or(Found::Unsigned, |record| Found::Record(Box::new(record)))
                         }

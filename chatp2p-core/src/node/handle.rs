@@ -15,7 +15,7 @@ use crate::tracker::{Lease, PeerQuery, Registration, Tracker};
 use crate::transport::{Link, Listener};
 
 use super::announce::Announcer;
-use super::builder::{NodeBuilder, Parts};
+use super::builder::{NodeBuilder, Parts, answer};
 use super::driver::{CommandError, Driver, INBOX, Inbound};
 use super::{EVENT_BACKLOG, Events, HistoryPage, NodeError, NodeStatus, PeerNode, Receipt, TrackerStatus};
 
@@ -27,7 +27,8 @@ use super::{EVENT_BACKLOG, Events, HistoryPage, NodeError, NodeStatus, PeerNode,
 pub struct Node {
     parts: Arc<Parts>,
     driver: mpsc::Sender<Inbound>,
-    events: broadcast::Sender<Event>,
+    /// Weak, so that what is told ends with those who tell it.
+    events: broadcast::WeakSender<Event>,
     tracker_status: watch::Receiver<TrackerStatus>,
     /// Who was listed last, for when the tracker is silent.
     listed: Mutex<Vec<Registration>>,
@@ -70,12 +71,13 @@ impl Node {
             running.listeners.spawn(super::driver::accept_all(listener, sender.clone()));
         }
         running.announcer.spawn(announcer.run(told_to_leave));
-        let driver = Driver::new(Arc::clone(&parts), state, (sender.clone(), inbox), events.clone());
+        let listened = events.downgrade();
+        let driver = Driver::new(Arc::clone(&parts), state, (sender.clone(), inbox), events);
         running.driver.spawn(driver.run());
         Self {
             parts,
             driver: sender,
-            events,
+            events: listened,
             tracker_status,
             listed: Mutex::new(Vec::new()),
             running: Mutex::new(Some(running)),
@@ -97,9 +99,12 @@ impl Node {
     /// Looks at the state as it is between turns.
     async fn look<T: Send + 'static>(&self, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T, NodeError> {
         let (reply, answer) = oneshot::channel();
-        let looking = Box::new(move |state: &State| drop(reply.send(look(state))));
+        let looking = Box::new(move |state: Result<&State, &NodeError>| {
+            let unreadable = |error: &NodeError| StorageError::Unavailable { reason: error.to_string(), source: None };
+            drop(reply.send(state.map(look).map_err(unreadable)));
+        });
         self.driver.send(Inbound::Look(looking)).await.map_err(|_| NodeError::Stopped)?;
-        answer.await.map_err(|_| NodeError::Stopped)
+        Ok(answer.await.map_err(|_| NodeError::Stopped)??)
     }
 
     async fn is_running(&self) -> Result<(), NodeError> {
@@ -146,7 +151,7 @@ impl PeerNode for Node {
 
     async fn available(&self) -> Result<Vec<Registration>, NodeError> {
         self.is_running().await?;
-        match self.parts.tracker.peers(PeerQuery::default()).await {
+        match answer(self.parts.tracker.peers(PeerQuery::default())).await {
             Ok(page) => {
                 let mut others = page.items;
                 others.retain(|other| other.username != self.parts.username);
@@ -224,7 +229,9 @@ impl PeerNode for Node {
     }
 
     fn subscribe(&self) -> Events {
-        Events::new(self.events.subscribe())
+        // Once the node has stopped there is nothing left to hear.
+        let telling = self.events.upgrade().unwrap_or_else(|| broadcast::Sender::new(1));
+        Events::new(telling.subscribe())
     }
 
     async fn accept(&self, link: Link) -> Result<(), NodeError> {

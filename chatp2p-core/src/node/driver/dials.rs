@@ -35,21 +35,25 @@ impl Driver {
         }
     }
 
-    /// Secures a link that somebody else opened, unless too many are at that already.
+    /// Secures a link that somebody else opened. When too many are at that already, the one that has been at it for
+    /// longest goes: an honest caller is done in moments, and whoever never is must not keep the others out.
     pub(super) fn shake_hands(&mut self, link: Link) {
-        let Ok(permit) = Arc::clone(&self.handshakes).try_acquire_owned() else {
-            tracing::debug!(remote = ?link.remote, "too many handshakes at once; a caller is turned away");
-            return;
-        };
+        self.handshakes.retain(|handshake| !handshake.is_finished());
+        if self.handshakes.len() >= super::MAX_HANDSHAKES
+            && let Some(oldest) = self.handshakes.pop_front()
+        {
+            tracing::debug!("too many handshakes at once; the oldest is given up");
+            oldest.abort();
+        }
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
-        self.tasks.spawn(async move {
+        let handshake = self.tasks.spawn(async move {
             let remote = link.remote;
             match secure::server(link, &parts.identity).await {
                 Ok(link) => drop(inbox.send(Inbound::Secured(link)).await),
                 Err(error) => tracing::debug!(?remote, %error, "a caller did not get through the handshake"),
             }
-            drop(permit);
         });
+        self.handshakes.push_back(handshake);
     }
 }
 

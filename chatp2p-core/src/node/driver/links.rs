@@ -1,7 +1,10 @@
 //! Live links: each has one task that carries its frames, and a bounded queue of what is to be sent.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
 
 use crate::protocol::wire::{self, Frame};
 use crate::protocol::{Input, LinkId, MAX_IN_FLIGHT};
@@ -13,6 +16,16 @@ use super::{Driver, Inbound};
 /// one a turn. A link whose queue is full has a reader that does not read.
 const OUTGOING: usize = 2 * MAX_IN_FLIGHT;
 
+/// How long a link that was closed may take to send what is queued and say goodbye. All that matters was acknowledged
+/// before; an end that does not read must not keep the rest in memory.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The driver's end of a link's task. Letting go of it closes the link.
+pub(super) struct Outgoing {
+    frames: mpsc::Sender<Bytes>,
+    _held: oneshot::Sender<()>,
+}
+
 impl Driver {
     /// Starts the task of a new link.
     pub(super) fn open(&mut self, secure: SecureLink) -> Input {
@@ -23,14 +36,23 @@ impl Driver {
             self.dials.remove(&peer);
         }
         let (outgoing, frames) = mpsc::channel::<Bytes>(OUTGOING);
-        self.links.insert(link, outgoing);
+        let (held, let_go) = oneshot::channel::<()>();
+        self.links.insert(link, Outgoing { frames: outgoing, _held: held });
         let inbox = self.own_inbox.clone();
         self.tasks.spawn(async move {
             let read = move |bytes: Bytes| match wire::decode(&bytes) {
                 Ok(frame) => Ok(Inbound::Input(Input::Frame { link, frame })),
                 Err(error) => Err(TransportError::Protocol { reason: error.to_string() }),
             };
-            match secure.run(frames, inbox.clone(), read).await {
+            let overdue = async {
+                let _ = let_go.await;
+                sleep(CLOSE_TIMEOUT).await;
+            };
+            let ended = tokio::select! {
+                ended = secure.run(frames, inbox.clone(), read) => ended,
+                () = overdue => Err(TransportError::TimedOut),
+            };
+            match ended {
                 Ok(()) => tracing::debug!(peer = %peer.short(), link = link.0, "a link was closed"),
                 Err(error) => tracing::info!(peer = %peer.short(), link = link.0, %error, "a link broke"),
             }
@@ -42,7 +64,7 @@ impl Driver {
     /// Queues a frame for a link. Never waits: a peer that does not read holds nobody up but itself.
     pub(super) fn transmit(&mut self, link: LinkId, frame: &Frame) {
         let Some(outgoing) = self.links.get(&link) else { return };
-        if outgoing.try_send(wire::encode(frame).into()).is_err() {
+        if outgoing.frames.try_send(wire::encode(frame).into()).is_err() {
             tracing::info!(link = link.0, "a link's queue is full or gone; the link is given up");
             self.links.remove(&link);
             self.pending.push_back(Input::LinkDown(link));

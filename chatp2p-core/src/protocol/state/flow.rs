@@ -182,6 +182,10 @@ impl State {
 
     pub(super) fn entry(&mut self, link: LinkId, entry: LogEntry, out: &mut Decision) {
         let Some(peer) = self.links.get(&link).map(|state| state.peer) else { return };
+        if !self.is_known(peer) {
+            // Refused, or forgotten, and talking on until the link is closed.
+            return;
+        }
         match self.talk(peer).judge(&entry) {
             Verdict::Accept(position) => {
                 self.talk(peer).advance(position);

@@ -46,8 +46,10 @@ impl State {
                     self.resume(link, now, out);
                 }
             }
-            (Frame::Entry(entry), _) if state.was_up => self.entry(link, entry, out),
-            (Frame::Ack(position), _) if state.was_up => self.acknowledged(link, position, now, out),
+            (Frame::Entry(entry), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => self.entry(link, entry, out),
+            (Frame::Ack(position), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
+                self.acknowledged(link, position, now, out);
+            }
             (Frame::Goodbye { reason }, _) => self.goodbye(link, &reason, now, out),
             // What comes before its time or after it counts for nothing; whoever sent it will be asked to go on.
             (Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Entry(_) | Frame::Ack(_), _) => {}
@@ -103,7 +105,6 @@ impl State {
         }
         if let Some(state) = self.links.get_mut(&link) {
             state.phase = Phase::Up;
-            state.was_up = true;
         }
         let presence = self.presence(peer);
         presence.failures = 0;
@@ -167,7 +168,14 @@ impl State {
         let Some(state) = self.links.get_mut(&link) else { return };
         let peer = state.peer;
         match reason {
-            Reason::Disconnected | Reason::Stopped => self.set_wanted(peer, false, out),
+            Reason::Disconnected | Reason::Stopped => {
+                self.set_wanted(peer, false, out);
+                // Of an older link that still seems to be there the other end knows nothing any more.
+                let older: Vec<LinkId> = self.presence(peer).links.range(..link).copied().collect();
+                for other in older {
+                    self.leave(other, &Reason::Superseded, now, out);
+                }
+            }
             // The goodbye may be faster than the last greeting of the link that is to stay. The other end still takes and
             // acknowledges what comes on this one, so that nobody has to hear of a peer that is gone for a moment.
             Reason::Superseded if self.is_needed(link) => {
@@ -190,9 +198,13 @@ impl State {
 
     /// Whether this is the only link to its peer that is up, and another one is on the way.
     fn is_needed(&self, link: LinkId) -> bool {
-        let Some(presence) = self.links.get(&link).and_then(|state| self.presences.get(&state.peer)) else { return false };
+        let Some(presence) = self.links.get(&link).and_then(|state| self.presences.get(&state.peer)) else {
+            return false;
+        };
         let up = |id: &LinkId| self.links.get(id).is_some_and(|state| state.phase == Phase::Up);
-        presence.active == Some(link) && presence.links.len() > 1 && !presence.links.iter().any(|id| *id != link && up(id))
+        presence.active == Some(link)
+            && presence.links.len() > 1
+            && !presence.links.iter().any(|id| *id != link && up(id))
     }
 
     /// Ends a link on which the other end has said goodbye.

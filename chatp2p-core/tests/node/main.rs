@@ -1,0 +1,12 @@
+//! Running nodes, as their owners and their enemies meet them: the real driver over memory and over sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod connecting;
+mod healing;
+mod impostors;
+mod leaving;
+mod messages;
+mod nuisance;
+mod storage;
+mod town;
+mod tracker;
