@@ -76,3 +76,8 @@ pub mod node;
 
 #[cfg(feature = "test-utils")]
 pub mod testing;
+
+/// The README's own code, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -133,7 +133,11 @@ impl Config {
 }
 
 impl Database {
-    async fn open(&self) -> anyhow::Result<Arc<dyn RegistryStore>> {
+    /// Opens the database; makes a file, and the folders above it, where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be made, opened or read.
+    pub async fn open(&self) -> anyhow::Result<Arc<dyn RegistryStore>> {
         Ok(match self {
             Self::Memory => Arc::new(MemoryRegistry::new()),
             Self::Sqlite(path) => {

@@ -130,6 +130,8 @@ impl Driver {
     /// Takes turns until it is dropped.
     pub(super) async fn run(mut self) {
         loop {
+            // Tasks that are done are let go of; there is nothing in them to look at.
+            while self.tasks.try_join_next().is_some() {}
             let mut decision = Decision::new();
             let first = if self.pending.is_empty() { self.wait().await } else { None };
             let now = self.parts.now();
@@ -160,11 +162,9 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        // Tasks that are done are let go of as they come; there is nothing in them to look at.
         tokio::select! {
             inbound = self.inbox.recv() => inbound,
             () = woken => None,
-            Some(_) = self.tasks.join_next() => None,
         }
     }
 

@@ -97,6 +97,8 @@ pub(super) struct LinkState {
     pub(super) dialled: bool,
     pub(super) since: Duration,
     pub(super) phase: Phase,
+    /// Whether the other end was let in. Whoever was not is heard to the end of the link, but not listened to.
+    pub(super) was_up: bool,
     /// Who the other end says it is.
     pub(super) hello: Option<SignedRecord>,
     /// What the other end says it has.
@@ -136,6 +138,7 @@ impl LinkState {
             dialled,
             since: now,
             phase: Phase::Hello,
+            was_up: false,
             hello: None,
             have: None,
             cursor: None,

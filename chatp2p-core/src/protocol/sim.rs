@@ -2,7 +2,7 @@
 //! that is sometimes silent, on machines that crash between every commit and what should follow it, whose disks fail,
 //! and whose databases are now and then put back to an older copy.
 //!
-//! A play ends with a calm in which everything must arrive. [`Report::verdict`] then says whether a promise was broken;
+//! A play ends with a calm in which everything must arrive, and then promptly. [`Report::verdict`] says whether a promise was broken;
 //! the same seed always gives the same [`Report::trace`].
 
 mod judge;

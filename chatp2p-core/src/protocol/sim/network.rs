@@ -19,6 +19,10 @@ pub(super) struct Wire {
     pub(super) open: [bool; 2],
     /// No frame arrives before this time, at each end.
     pub(super) free: [Duration; 2],
+    /// Whether a greeting has arrived at each end.
+    pub(super) greeted: [bool; 2],
+    /// Whether the next entry from each end is to be lost.
+    pub(super) loses_entry: [bool; 2],
 }
 
 impl Wire {

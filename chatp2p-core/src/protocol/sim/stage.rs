@@ -1,14 +1,16 @@
 //! The stage of a play: time, the machines, the network between them, and everything that goes wrong.
 
+mod epilogue;
 mod faults;
 mod machines;
 mod people;
 mod wires;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::identity::{PeerId, Username};
+use crate::message::EntryId;
 use crate::protocol::draw::Draw;
 use crate::protocol::input::{Command, CommandId, Input};
 use crate::storage::Logs;
@@ -63,6 +65,8 @@ pub(super) struct Stage {
     said: u32,
     calm: bool,
     judge: Judge,
+    /// Which messages each has been told of, as far as its disk still holds them.
+    told_of: BTreeSet<(usize, PeerId, EntryId)>,
     tally: Tally,
     trace: blake3::Hasher,
     broken: Option<String>,
@@ -93,6 +97,7 @@ impl Stage {
             said: 0,
             calm: false,
             judge: Judge::default(),
+            told_of: BTreeSet::new(),
             tally: Tally::default(),
             trace: blake3::Hasher::new(),
             broken: None,
@@ -109,12 +114,15 @@ impl Stage {
         self.run_until(storm);
         self.heal();
         let end = self.now + self.script.calm;
-        // Everything that people do ends when all has arrived; the rest of the calm shows that nothing moves any more.
-        while self.now < end && self.broken.is_none() && !self.is_quiet() {
-            let step = self.now + Duration::from_secs(5);
-            self.run_until(step);
+        while self.now < end && self.broken.is_none() {
+            self.run_until(self.now + Duration::from_secs(5));
+            // Looked at before anybody asks again, since whoever asks is not quiet.
+            if self.is_quiet() {
+                break;
+            }
             self.make_friends();
         }
+        self.epilogue();
         let disks: Vec<_> = self.players.iter().map(|player| (player.peer_id(), &player.disk)).collect();
         let judged = self.judge.verdict(&disks, &mut self.tally);
         let verdict = self.broken.take().map_or(judged, Err);
@@ -200,16 +208,20 @@ impl Stage {
         }
     }
 
-    /// Whether everybody is connected to everybody and nothing waits to be acknowledged.
+    /// Whether everybody is connected to everybody, each by one link, and nothing waits to be acknowledged.
     fn is_quiet(&self) -> bool {
         let size = self.players.len();
-        self.players.iter().all(|player| {
-            let connected = player.state.as_ref().is_some_and(|state| state.connected().len() + 1 == size);
-            let waits = |logs: &Logs| logs.queued.0 > 0 || !logs.unacknowledged.is_empty();
-            connected && player.inbox.is_empty() && !player.disk.snapshot().logs.iter().any(waits)
-        }) && !self
-            .plan
-            .values()
-            .any(|happening| matches!(happening, Happening::Arrive(..) | Happening::Turn(..) | Happening::Start(_)))
+        let wires = self.wires.values().filter(|wire| wire.open.contains(&true)).count();
+        let single = wires == size * (size - 1) / 2;
+        single
+            && self.players.iter().all(|player| {
+                let connected = player.state.as_ref().is_some_and(|state| state.connected().len() + 1 == size);
+                let waits = |logs: &Logs| logs.queued.0 > 0 || !logs.unacknowledged.is_empty();
+                connected && player.inbox.is_empty() && !player.disk.snapshot().logs.iter().any(waits)
+            })
+            && !self
+                .plan
+                .values()
+                .any(|happening| matches!(happening, Happening::Arrive(..) | Happening::Turn(..) | Happening::Start(_)))
     }
 }

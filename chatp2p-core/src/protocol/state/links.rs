@@ -46,10 +46,8 @@ impl State {
                     self.resume(link, now, out);
                 }
             }
-            (Frame::Entry(entry), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => self.entry(link, entry, out),
-            (Frame::Ack(position), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
-                self.acknowledged(link, position, now, out)
-            }
+            (Frame::Entry(entry), _) if state.was_up => self.entry(link, entry, out),
+            (Frame::Ack(position), _) if state.was_up => self.acknowledged(link, position, now, out),
             (Frame::Goodbye { reason }, _) => self.goodbye(link, &reason, now, out),
             // What comes before its time or after it counts for nothing; whoever sent it will be asked to go on.
             (Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Entry(_) | Frame::Ack(_), _) => {}
@@ -105,6 +103,7 @@ impl State {
         }
         if let Some(state) = self.links.get_mut(&link) {
             state.phase = Phase::Up;
+            state.was_up = true;
         }
         let presence = self.presence(peer);
         presence.failures = 0;

@@ -67,6 +67,8 @@ impl Stage {
         let (sent, received) = self.judge.missing(node, &disks, &copy);
         self.tally.restores_of_a_sender += u64::from(sent);
         self.tally.restores_of_a_receiver += u64::from(received);
+        // What it is told of again was new to the copy.
+        self.told_of.retain(|(who, from, id)| *who != node || copy.holds(*from, Author::Them, *id));
         self.players[node].disk = copy;
         if self.players[node].is_up() {
             self.crash(node);

@@ -133,8 +133,13 @@ impl Stage {
     pub(super) fn told(&mut self, node: usize, event: &Event) {
         if let Event::Message(message) = event {
             let from = self.players.iter().find(|player| player.name == message.from).map(Player::peer_id);
-            if !from.is_some_and(|from| self.players[node].disk.holds(from, Author::Them, message.id)) {
-                self.break_promise(format!("node {node} told of a message that is not durable"));
+            let held = from.filter(|from| self.players[node].disk.holds(*from, Author::Them, message.id));
+            match held {
+                None => self.break_promise(format!("node {node} told of a message that is not durable")),
+                Some(from) if !self.told_of.insert((node, from, message.id)) => {
+                    self.break_promise(format!("node {node} told twice of one message"));
+                }
+                Some(_) => {}
             }
         }
     }

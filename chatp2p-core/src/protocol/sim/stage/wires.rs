@@ -40,7 +40,8 @@ impl Stage {
         let (number, id) = (self.planned, LinkId(self.planned));
         let lives = [(from, life), (to, self.players[to].life)];
         let free = [self.now, self.now];
-        self.wires.insert(number, Wire { id, ends: lives, open: [true, true], free });
+        let (greeted, loses_entry) = ([false; 2], [false; 2]);
+        self.wires.insert(number, Wire { id, ends: lives, open: [true, true], free, greeted, loses_entry });
         let mine = self.players[from].peer_id();
         let pause = 1 + self.below(20);
         // A client's link is up with the server's first frame, so the server's end is always first.
@@ -67,7 +68,15 @@ impl Stage {
         let rough = !self.calm;
         let cut = self.partitions.are_cut(node, other, self.now);
         let Some(wire) = self.wires.get_mut(&number) else { return };
+        let entry = matches!(frame, Frame::Entry(_));
+        let greeted = wire.greeted[end];
+        if entry && std::mem::take(&mut wire.loses_entry[end]) {
+            return;
+        }
         let fate = network::fate(&mut self.draw, self.now, &mut wire.free[1 - end], rough);
+        if entry && !greeted {
+            self.break_promise(format!("node {node} sent an entry before it knew where the other end stands"));
+        }
         self.tally.frames_lost += u64::from(fate.lost);
         self.tally.frames_repeated += u64::from(fate.repeated);
         self.tally.frames_overtaking += u64::from(fate.overtakes);
@@ -96,10 +105,13 @@ impl Stage {
     }
 
     pub(super) fn arrive(&mut self, number: u64, end: usize, bytes: &[u8]) {
-        let Some(wire) = self.wires.get(&number).filter(|wire| wire.open[end]) else { return };
+        let Some(wire) = self.wires.get_mut(&number).filter(|wire| wire.open[end]) else { return };
         let ((node, life), link) = (wire.ends[end], wire.id);
         match wire::decode(bytes) {
-            Ok(frame) => self.reach(node, life, Input::Frame { link, frame }),
+            Ok(frame) => {
+                wire.greeted[end] |= matches!(frame, Frame::Greeting { .. });
+                self.reach(node, life, Input::Frame { link, frame });
+            }
             Err(error) => self.break_promise(format!("a frame cannot be read back: {error}")),
         }
     }

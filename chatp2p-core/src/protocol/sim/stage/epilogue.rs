@@ -1,0 +1,54 @@
+//! How a play ends: what must happen promptly once all is well. A protocol that only ever arrives in the end, because
+//! links time out and greet anew, would otherwise pass for one that works.
+
+use std::time::Duration;
+
+use crate::protocol::input::Command;
+
+use super::{Happening, Stage};
+
+/// How many messages everybody says to everybody at once: enough for several in a turn.
+const BURST: usize = 20;
+
+/// How soon all of them must be acknowledged: a few turns and frames, and long before any link is given up.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// How soon broken links must be back without anybody asking: some back-offs, should both ends dial at once.
+const REDIALLED: Duration = Duration::from_secs(30);
+
+impl Stage {
+    /// All is well: now what is said is acknowledged at once, what a link loses is asked for, and a link that breaks
+    /// comes back by itself.
+    pub(super) fn epilogue(&mut self) {
+        if self.broken.is_none() && !self.is_quiet() {
+            self.break_promise("the calm is over, and not everybody is connected and acknowledged".to_owned());
+        }
+        self.everybody_talks();
+        self.expect_quiet(PROMPT, "what was said in the calm was not acknowledged promptly");
+        self.wires.values_mut().for_each(|wire| wire.loses_entry = [true; 2]);
+        self.everybody_talks();
+        self.expect_quiet(PROMPT, "what a link lost in the calm was not asked for promptly");
+        let wires: Vec<u64> = self.wires.keys().copied().collect();
+        for wire in wires {
+            self.at(self.now, Happening::HangUp(wire, 0));
+        }
+        self.expect_quiet(REDIALLED, "links that broke in the calm did not come back by themselves");
+    }
+
+    fn expect_quiet(&mut self, within: Duration, otherwise: &str) {
+        self.run_until(self.now + within);
+        if !self.is_quiet() {
+            self.break_promise(otherwise.to_owned());
+        }
+    }
+
+    fn everybody_talks(&mut self) {
+        let size = self.players.len();
+        let pairs = (0..size).flat_map(|from| (0..size).map(move |to| (from, to))).filter(|(from, to)| from != to);
+        for (from, to) in pairs.flat_map(|pair| std::iter::repeat_n(pair, BURST)) {
+            let (number, text) = self.next_text(from, to);
+            let name = self.players[to].name.clone();
+            self.command(from, Command::Send { to: name, text }, vec![(to, number)]);
+        }
+    }
+}

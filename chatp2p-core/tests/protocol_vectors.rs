@@ -1,0 +1,177 @@
+//! The test vectors of `docs/PROTOCOL.md`, built here from fixed keys and compared with the text, so that the document
+//! cannot say something else than the code does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::collections::BTreeMap;
+
+use chatp2p_core::clock::Wall;
+use chatp2p_core::identity::{Domain, Identity, Username};
+use chatp2p_core::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash, Position};
+use chatp2p_core::protocol::wire::{self, Content, EpochEnd, Frame, LogEntry, Reason};
+use chatp2p_core::record::{PeerRecord, SignedRecord};
+use chatp2p_core::tracker::{Lease, LeaseAction, SignedClaim, TrackerId};
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/PROTOCOL.md");
+
+fn alice() -> Identity {
+    Identity::from_seed(&[1; 32])
+}
+
+fn bob() -> Identity {
+    Identity::from_seed(&[2; 32])
+}
+
+fn talk() -> Conversation {
+    Conversation::direct(alice().peer_id(), bob().peer_id())
+}
+
+fn record() -> SignedRecord {
+    let record = PeerRecord {
+        username: "alice".parse().unwrap(),
+        peer_id: alice().peer_id(),
+        endpoints: vec!["ws://192.0.2.1:5001".parse().unwrap()],
+        seq: 1_700_000_000_000,
+    };
+    SignedRecord::sign(&alice(), record).unwrap()
+}
+
+const EPOCH: Epoch = Epoch::new(0x0102_0304_0506_0708);
+const LATER: Epoch = Epoch::new(0x1112_1314_1516_1718);
+
+fn saying(id: u8, text: &str) -> Entry {
+    let id = EntryId::from_bytes([id; 16]);
+    Entry { id, written: Wall::from_millis(1_700_000_000_123), body: Body::Text(text.to_owned()) }
+}
+
+fn first_hash() -> LogHash {
+    saying(0xaa, "hello").chain(talk(), EPOCH, 1, None)
+}
+
+fn second_hash() -> LogHash {
+    saying(0xbb, "¡Hola Bob!").chain(talk(), EPOCH, 2, Some(first_hash()))
+}
+
+fn frames() -> Vec<(&'static str, Frame)> {
+    let entry = |epoch, n, before, follows, content| Frame::Entry(LogEntry { epoch, n, before, follows, content });
+    let second = Position { epoch: EPOCH, n: 2, hash: second_hash() };
+    let says = |id, text| Content::Entry(saying(id, text));
+    vec![
+        ("frame hello", Frame::Hello { record: record() }),
+        ("frame greeting-empty", Frame::Greeting { have: Vec::new() }),
+        ("frame greeting", Frame::Greeting { have: vec![second] }),
+        ("frame entry-first", entry(EPOCH, 1, None, None, says(0xaa, "hello"))),
+        ("frame entry-second", entry(EPOCH, 2, Some(first_hash()), None, says(0xbb, "¡Hola Bob!"))),
+        ("frame entry-erased", entry(EPOCH, 2, Some(first_hash()), None, Content::Erased(second_hash()))),
+        ("frame entry-new-epoch", {
+            let follows = Some(EpochEnd { epoch: EPOCH, n: 2 });
+            entry(LATER, 1, None, follows, says(0xcc, "back again"))
+        }),
+        ("frame ack", Frame::Ack(second)),
+        ("frame goodbye-disconnected", Frame::Goodbye { reason: Reason::Disconnected }),
+        ("frame goodbye-stopped", Frame::Goodbye { reason: Reason::Stopped }),
+        ("frame goodbye-superseded", Frame::Goodbye { reason: Reason::Superseded }),
+        ("frame goodbye-refused", Frame::Goodbye { reason: Reason::Refused("key_changed".to_owned()) }),
+    ]
+}
+
+fn everything_else() -> Vec<(&'static str, Vec<u8>)> {
+    let tracker = TrackerId([0x77; 16]);
+    let claim = SignedClaim::sign(&alice(), record(), tracker);
+    let lease = Lease::new("alice".parse().unwrap(), Some([0x55; 32]));
+    let (beat, farewell) =
+        (lease.prove(LeaseAction::Heartbeat).unwrap(), lease.prove(LeaseAction::Unregister).unwrap());
+    assert_eq!((beat.counter, farewell.counter), (1, 2));
+    vec![
+        ("key alice", alice().peer_id().as_bytes().to_vec()),
+        ("key bob", bob().peer_id().as_bytes().to_vec()),
+        ("conversation", talk().as_bytes().to_vec()),
+        ("hash first", first_hash().as_bytes().to_vec()),
+        ("hash second", second_hash().as_bytes().to_vec()),
+        ("record", record().encode()),
+        ("claim signature", claim.signature().to_vec()),
+        ("lease heartbeat", beat.mac.to_vec()),
+        ("lease unregister", farewell.mac.to_vec()),
+    ]
+}
+
+fn vectors() -> BTreeMap<String, Vec<u8>> {
+    let frames = frames().into_iter().map(|(name, frame)| (name, wire::encode(&frame)));
+    frames.chain(everything_else()).map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
+/// The fenced blocks of the document that are marked `vector NAME`.
+fn documented() -> BTreeMap<String, Vec<u8>> {
+    let text = std::fs::read_to_string(DOCUMENT).unwrap();
+    let mut found = BTreeMap::new();
+    let mut open: Option<(String, String)> = None;
+    for line in text.lines() {
+        if let Some((name, mut hex)) = open.take() {
+            if line == "```" {
+                let bytes = from_hex(&hex).unwrap_or_else(|| panic!("{name} is not hexadecimal: {hex}"));
+                assert!(found.insert(name.clone(), bytes).is_none(), "{name} stands there twice");
+            } else {
+                hex.push_str(line);
+                open = Some((name, hex));
+            }
+        } else if let Some(name) = line.strip_prefix("```vector ") {
+            open = Some((name.to_owned(), String::new()));
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    found
+}
+
+fn from_hex(hex: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> =
+        hex.chars().filter(|c| *c != ' ').map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+    digits.chunks(2).map(|pair| Some(pair.first()? << 4 | pair.get(1)?)).collect()
+}
+
+/// As the document has it: 32 bytes a line.
+fn shown(bytes: &[u8]) -> String {
+    let lines: Vec<String> =
+        bytes.chunks(32).map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn the_document_has_every_vector_and_no_other() {
+    let (built, documented) = (vectors(), documented());
+    for (name, bytes) in &built {
+        assert_eq!(
+            documented.get(name),
+            Some(bytes),
+            "the document needs this:\n```vector {name}\n{}\n```",
+            shown(bytes)
+        );
+    }
+    for name in documented.keys() {
+        assert!(built.contains_key(name), "nothing builds {name}");
+    }
+}
+
+#[test]
+fn every_documented_frame_reads_back_and_is_written_alike() {
+    let documented = documented();
+    for (name, frame) in frames() {
+        let bytes = &documented[name];
+        assert_eq!(wire::decode(bytes).as_ref(), Ok(&frame), "{name}");
+        assert_eq!(&wire::encode(&frame), bytes, "{name}");
+    }
+}
+
+#[test]
+fn the_documented_proofs_hold_for_what_the_document_says_they_are_about() {
+    let documented = documented();
+    let record = SignedRecord::decode(&documented["record"]).unwrap();
+    assert_eq!(record.record().peer_id, alice().peer_id());
+    // Spelt out as the document does, not through the code that made it.
+    let statement = [&[0x77; 16][..], &documented["record"]].concat();
+    let signature: [u8; 64] = documented["claim signature"].clone().try_into().unwrap();
+    assert!(alice().peer_id().verifies(Domain::Claim, &statement, &signature));
+    let name: Username = "alice".parse().unwrap();
+    for (vector, action, counter) in [("lease heartbeat", 1_u8, 1_u64), ("lease unregister", 2, 2)] {
+        let said = [&b"chatp2p/lease/v1\0"[..], &[action], &counter.to_be_bytes(), name.as_str().as_bytes()].concat();
+        assert_eq!(blake3::keyed_hash(&[0x55; 32], &said).as_bytes()[..], documented[vector], "{vector}");
+    }
+}

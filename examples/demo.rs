@@ -1,3 +1,0 @@
-//! A tracker and two peers, ready to chat.
-
-fn main() {}

@@ -1,1 +1,0 @@
-//! Runnable programs live beside this file; `cargo demo` is the first.

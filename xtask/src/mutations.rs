@@ -1,0 +1,206 @@
+//! The ways in which the protocol is broken on purpose. Each text stands exactly once in its file; when the code moves on,
+//! `cargo xtask mutate` says which mutation has to follow it.
+
+/// One way to break the protocol.
+pub(crate) struct Mutation {
+    pub(crate) name: &'static str,
+    /// Which promise no longer holds.
+    pub(crate) breaks: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) text: &'static str,
+    pub(crate) replacement: &'static str,
+}
+
+const DIALS: &str = "chatp2p-core/src/protocol/state/dials.rs";
+const DECISION: &str = "chatp2p-core/src/protocol/decision.rs";
+const FLOW: &str = "chatp2p-core/src/protocol/state/flow.rs";
+const LINKS: &str = "chatp2p-core/src/protocol/state/links.rs";
+const LOG: &str = "chatp2p-core/src/protocol/log.rs";
+const MACHINES: &str = "chatp2p-core/src/protocol/sim/stage/machines.rs";
+const MESSAGE: &str = "chatp2p-core/src/message.rs";
+const WIRE: &str = "chatp2p-core/src/protocol/wire.rs";
+
+pub(crate) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        name: "drop an ack",
+        breaks: "what was committed is never acknowledged",
+        file: FLOW,
+        text: "                out.ack(link, position);\n            }",
+        replacement: "                let _ = link;\n            }",
+    },
+    Mutation {
+        name: "acknowledge only the first of a turn",
+        breaks: "one acknowledgement covers everything before it",
+        file: DECISION,
+        text: "self.acks.insert(link, position);",
+        replacement: "self.acks.entry(link).or_insert(position);",
+    },
+    Mutation {
+        name: "acknowledge the wrong position",
+        breaks: "acknowledged is what is committed",
+        file: FLOW,
+        text: "                out.ack(link, position);\n            }",
+        replacement: "                out.ack(link, Position { n: position.n + 1, ..position });\n            }",
+    },
+    Mutation {
+        name: "believe any acknowledgement",
+        breaks: "an acknowledgement is of one entry, by its hash",
+        file: LOG,
+        text: ".filter(|entry| entry.hash == position.hash).map(|_| at)",
+        replacement: ".map(|_| at)",
+    },
+    Mutation {
+        name: "skip the duplicate check",
+        breaks: "an entry is taken once",
+        file: LOG,
+        text: "None | Some(0) => Verdict::Repeat(*known),",
+        replacement: "None => Verdict::Repeat(*known),\n                Some(0) => next(),",
+    },
+    Mutation {
+        name: "accept beyond a gap",
+        breaks: "nothing is passed over",
+        file: LOG,
+        text: "Some(1) if entry.before == Some(known.hash) => next(),",
+        replacement: "Some(2) => next(),\n                Some(1) if entry.before == Some(known.hash) => next(),",
+    },
+    Mutation {
+        name: "accept what follows another entry",
+        breaks: "a place is covered by the hash of all before it",
+        file: LOG,
+        text: "Some(1) if entry.before == Some(known.hash) => next(),",
+        replacement: "Some(1) => next(),",
+    },
+    Mutation {
+        name: "begin an epoch anywhere",
+        breaks: "nothing between two epochs is passed over",
+        file: LOG,
+        text: "entry.n == 1 && entry.follows.is_none_or(holds)",
+        replacement: "entry.n == 1 && (true || entry.follows.is_none_or(holds))",
+    },
+    Mutation {
+        name: "send before the commit",
+        breaks: "decide, commit, send, tell",
+        file: MACHINES,
+        text: "        self.players[node].state = Some(state);\n        let changes = decision.take_changes();\n",
+        replacement: "        self.players[node].state = Some(state);\n        let changes = decision.take_changes();\n        self.carry_out(node, life, std::mem::take(&mut decision), &Committed::default());\n",
+    },
+    Mutation {
+        name: "place without writing it down",
+        breaks: "an entry that is sent again keeps its place",
+        file: FLOW,
+        text: "            out.change(Change::Place { peer, id, place });\n",
+        replacement: "            let _ = (id, place);\n",
+    },
+    Mutation {
+        name: "reuse the epoch of an earlier life",
+        breaks: "no place ever means two things",
+        file: LOG,
+        text: "talk.sealed = !logs.mine.is_empty();",
+        replacement: "talk.sealed = false;",
+    },
+    Mutation {
+        name: "begin an epoch too early",
+        breaks: "a new epoch begins only when the one before is acknowledged",
+        file: LOG,
+        text: "!self.sealed || self.unacknowledged.is_empty()",
+        replacement: "true",
+    },
+    Mutation {
+        name: "never resume from history",
+        breaks: "a receiver that was put back gets back what it lost",
+        file: LOG,
+        text: "have.iter().rev().find_map(|position| self.meet(*position))",
+        replacement: "let known = have.iter().rev().find_map(|position| self.meet(*position));\n        let last = self.epochs.last().filter(|last| last.acknowledged > 0);\n        let last = last.and_then(|last| Some(Position { epoch: last.epoch, n: last.acknowledged, hash: last.acknowledged_hash? }));\n        known.filter(|known| last.is_none_or(|last| known.epoch == last.epoch && known.n > last.n)).or(last)",
+    },
+    Mutation {
+        name: "resume from what was sent",
+        breaks: "what a link lost is sent again",
+        file: FLOW,
+        text: "            state.cursor = after;\n",
+        replacement: "            state.cursor = state.cursor.or(after);\n",
+    },
+    Mutation {
+        name: "forget to ask across a gap",
+        breaks: "what a link lost is asked for",
+        file: FLOW,
+        text: "Verdict::Gap => self.ask_to_go_on(link, peer, out),",
+        replacement: "Verdict::Gap => {\n                let _ = Self::ask_to_go_on;\n            }",
+    },
+    Mutation {
+        name: "forget to redial",
+        breaks: "a broken link comes back by itself",
+        file: LINKS,
+        text: "Phase::Up => self.redial(peer, now),",
+        replacement: "Phase::Up => {\n                    let _ = Self::redial;\n                }",
+    },
+    Mutation {
+        name: "do not wait for the greeting",
+        breaks: "nothing is sent before the other end has said where it stands",
+        file: LINKS,
+        text: "        if greeted {\n            self.up(link, now, out);",
+        replacement: "        let _ = greeted;\n        {\n            self.up(link, now, out);",
+    },
+    Mutation {
+        name: "nobody decides about two links",
+        breaks: "of two links between two nodes one stays",
+        file: LINKS,
+        text: "if self.me.peer_id < peer {",
+        replacement: "if self.me.peer_id == peer {",
+    },
+    Mutation {
+        name: "tell repeated entries again",
+        breaks: "a message is told once",
+        file: DECISION,
+        text: "let mut told = receipt.repeated.clone();",
+        replacement: "let mut told = receipt.repeated.clone();\n        told.clear();",
+    },
+    Mutation {
+        name: "no tombstone",
+        breaks: "numbers never block, even where an entry was erased",
+        file: FLOW,
+        text: "        for logged in entries {",
+        replacement: "        for logged in entries.into_iter().filter(|logged| logged.entry.is_some()) {",
+    },
+    Mutation {
+        name: "leave the text out of the hash",
+        breaks: "the hash covers what is said",
+        file: MESSAGE,
+        text: "hasher.update(text.as_bytes());",
+        replacement: "let _ = text;",
+    },
+    Mutation {
+        name: "let trailing bytes pass",
+        breaks: "a frame is one item and nothing else",
+        file: WIRE,
+        text: "decoder.position() != item.len() || !is_within_bounds(&frame)",
+        replacement: "!is_within_bounds(&frame)",
+    },
+    Mutation {
+        name: "let any depth pass",
+        breaks: "a frame is nested no deeper than it needs to be",
+        file: WIRE,
+        text: "if open.len() == MAX_DEPTH {",
+        replacement: "if open.len() == usize::MAX {",
+    },
+    Mutation {
+        name: "let anybody in under any record",
+        breaks: "a peer is its key",
+        file: LINKS,
+        text: "if record.record().peer_id != peer {",
+        replacement: "if false {",
+    },
+    Mutation {
+        name: "let another key in under a known name",
+        breaks: "a pinned key stays pinned",
+        file: LINKS,
+        text: "if name == self.me.username || pinned.is_some() {",
+        replacement: "if name == self.me.username {",
+    },
+    Mutation {
+        name: "believe the tracker about any key",
+        breaks: "a stranger owns the name it goes by",
+        file: DIALS,
+        text: "Found::Record(record) if record.record().peer_id == state.peer => match self.by_name(name) {",
+        replacement: "Found::Record(_) => match self.by_name(name) {",
+    },
+];
