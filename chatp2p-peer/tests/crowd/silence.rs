@@ -21,7 +21,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// What a program may grow by: queues of some megabytes, whatever an allocator keeps, and not the 40 MB that are said to
 /// each of those who do not read.
-const MAX_GROWTH_MB: usize = 48;
+const MAX_GROWTH_MB: usize = 32;
 
 /// The memory that a program has in use, in megabytes.
 fn memory_mb(program: &Program) -> usize {
