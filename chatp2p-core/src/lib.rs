@@ -77,7 +77,11 @@ pub mod node;
 #[cfg(feature = "test-utils")]
 pub mod testing;
 
-/// The README's own code, so that it compiles.
+/// The code in the crate's README and in the workspace's, so that it compiles.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod readmes {
+    #[doc = include_str!("../README.md")]
+    mod of_the_crate {}
+    #[doc = include_str!("../../README.md")]
+    mod of_the_workspace {}
+}

@@ -28,16 +28,17 @@ enum Verdict {
     Survived,
 }
 
-/// Tries all mutations, or those whose name has the next argument in it, and says whether each was noticed.
+/// Tries all mutations, or those whose name has one of the further arguments in it, and says whether each was noticed.
 pub(crate) fn mutate() -> Result<bool> {
-    let only = std::env::args().nth(2).unwrap_or_default();
+    let only: Vec<String> = std::env::args().skip(2).collect();
     let tree = copy_workspace()?;
     println!("trying the tests on the unchanged code");
     if let Verdict::Noticed(what) = try_out(&tree)? {
         bail!("the tests fail on the unchanged code: {what}");
     }
-    let chosen: Vec<&Mutation> = MUTATIONS.iter().filter(|mutation| mutation.name.contains(&only)).collect();
-    ensure!(!chosen.is_empty(), "no mutation is called anything like {only}");
+    let wanted = |mutation: &&Mutation| only.is_empty() || only.iter().any(|part| mutation.name.contains(part));
+    let chosen: Vec<&Mutation> = MUTATIONS.iter().filter(wanted).collect();
+    ensure!(!chosen.is_empty(), "no mutation is called anything like {only:?}");
     let mut table = Vec::new();
     for mutation in chosen {
         let start = Instant::now();

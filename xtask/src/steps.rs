@@ -67,7 +67,8 @@ fn tests(loans: &Loans) -> Result<Outcome> {
         command.args(["--status-level", "fail", "--final-status-level", "slow"]);
     } else {
         println!("cargo-nextest is not installed; using cargo test (cargo install cargo-nextest --locked gets it)");
-        command.args(["test", "--workspace", "--all-targets", "--locked"]);
+        // Not all targets: benchmarks would be run as well.
+        command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--locked"]);
     }
     if let Some(url) = &loans.postgres {
         command.env(POSTGRES, url);
