@@ -16,7 +16,7 @@ use crate::protocol::input::{Command, CommandId, Input};
 use crate::storage::Logs;
 
 use super::judge::{Judge, Tally};
-use super::network::{Partitions, Wire};
+use super::network::{HALF_OPEN, Partitions, Wire};
 use super::player::Player;
 use super::{Report, Script};
 
@@ -114,10 +114,12 @@ impl Stage {
         self.run_until(storm);
         self.heal();
         let end = self.now + self.script.calm;
+        // The last of the storm strikes in the calm: a link that was cut is noticed only after a while.
+        let settled = self.now + HALF_OPEN;
         while self.now < end && self.broken.is_none() {
             self.run_until(self.now + Duration::from_secs(5));
             // Looked at before anybody asks again, since whoever asks is not quiet.
-            if self.is_quiet() {
+            if self.now > settled && self.is_quiet() {
                 break;
             }
             self.make_friends();
