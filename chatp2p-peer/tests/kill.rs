@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 
 use history::{Damage, compare, written_by};
 use line::{Line, Said};
-use play::{Peer, Program, running, running_at, tracker, until};
+use play::{Peer, Program, WITHIN, running, running_at, tracker, until};
 
 /// How many messages are sent in all. `CHATP2P_KILL_SENDS` and `CHATP2P_KILL_ROUNDS` make a thorough run of it.
 const SENDS: usize = 1_500;
@@ -64,7 +64,9 @@ async fn talk(
     let mut line = Line::default();
     let mut acknowledged = Vec::new();
     for n in 0..sends as u64 {
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < WITHIN, "{stream}/{n} is never taken");
             let at = *api.borrow();
             match line.say(at, to, &format!("{stream}/{n}")).await {
                 Said::Answered(200) => acknowledged.push(n),
@@ -113,10 +115,7 @@ async fn nothing_acknowledged_is_lost_kept_twice_or_out_of_order_when_either_end
     // The kills are spread over the sends, so that all of them hit a stream.
     for round in 0..2 * rounds {
         let due = (round + 1) * sends / (2 * rounds + 2);
-        while said.load(Ordering::Relaxed) < due {
-            assert!(!streams.is_empty());
-            sleep(Duration::from_millis(1)).await;
-        }
+        until("more that is said", async || (said.load(Ordering::Relaxed) >= due).then_some(())).await;
         if round % 2 == 0 {
             alice = kill(alice, &tracker, &alice_at).await;
         } else {
