@@ -62,7 +62,7 @@ fn lets_pass(rule: Rule, harmless: &[(&str, &str)]) {
 #[test]
 fn the_workspace_is_found() {
     let files = files();
-    for path in ["chatp2p-core/src/lib.rs", "chatp2p-peer/Cargo.toml", "xtask/src/main.rs", "examples/demo.rs"] {
+    for path in ["chatp2p-core/src/lib.rs", "chatp2p-peer/Cargo.toml", "xtask/src/main.rs", "examples/demo/main.rs"] {
         assert!(files.iter().any(|(found, _)| found == path), "{path}");
     }
 }
