@@ -190,9 +190,13 @@ impl State {
 
     /// Whether this is the only link to its peer that is up, and another one is on the way.
     fn is_needed(&self, link: LinkId) -> bool {
-        let Some(presence) = self.links.get(&link).and_then(|state| self.presences.get(&state.peer)) else { return false };
+        let Some(presence) = self.links.get(&link).and_then(|state| self.presences.get(&state.peer)) else {
+            return false;
+        };
         let up = |id: &LinkId| self.links.get(id).is_some_and(|state| state.phase == Phase::Up);
-        presence.active == Some(link) && presence.links.len() > 1 && !presence.links.iter().any(|id| *id != link && up(id))
+        presence.active == Some(link)
+            && presence.links.len() > 1
+            && !presence.links.iter().any(|id| *id != link && up(id))
     }
 
     /// Ends a link on which the other end has said goodbye.
