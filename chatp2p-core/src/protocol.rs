@@ -2,7 +2,7 @@
 //!
 //! A [`State`] is one node's whole mind. It is handed an [`Input`] and the time and answers with a [`Decision`]: what to
 //! make durable, what to look up, and what to send and tell *once the former is durable*. A driver carries that out;
-//! [`sim`] is another driver, which plays whole worlds from a seed.
+//! `sim` (feature `test-utils`) is another driver, which plays whole worlds from a seed.
 //!
 //! # Logs
 //!
