@@ -50,6 +50,29 @@ async fn after_a_disconnect_nobody_dials_until_somebody_sends_or_connects() {
     }
 }
 
+/// With nothing to send at either end, only the wish of the one who comes back can bring the link.
+#[tokio::test(start_paused = true)]
+async fn who_stops_comes_back_to_where_it_was_unless_it_had_disconnected() {
+    for disconnected in [false, true] {
+        let town = Town::in_memory().await;
+        let (_, a, bob, b) = town.alice_and_bob().await;
+        if disconnected {
+            b.disconnect(a.username()).await.unwrap();
+            both_alone(&a, &b).await;
+        }
+        b.stop().await.unwrap();
+        until("bob is gone", async || a.connected().await.unwrap().is_empty()).await;
+        sleep(Duration::from_secs(300)).await;
+        let b = bob.start().await;
+        if disconnected {
+            sleep(Duration::from_secs(300)).await;
+            assert!(!is_connected(&a, &b).await, "somebody dialled though bob had disconnected");
+        } else {
+            until("the link is back", async || is_connected(&a, &b).await && is_connected(&b, &a).await).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_was_said_before_a_disconnect_arrives() {
     let town = Town::over_sockets().await;
