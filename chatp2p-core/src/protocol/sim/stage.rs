@@ -210,20 +210,23 @@ impl Stage {
         }
     }
 
-    /// Whether everybody is connected to everybody, each by one link, and nothing waits to be acknowledged.
+    /// Whether everything is settled and nothing moves any more.
     fn is_quiet(&self) -> bool {
+        let moves = |happening: &Happening| {
+            matches!(happening, Happening::Arrive(..) | Happening::Turn(..) | Happening::Start(_))
+        };
+        self.is_settled() && self.players.iter().all(|player| player.inbox.is_empty()) && !self.plan.values().any(moves)
+    }
+
+    /// Whether everybody has one link to everybody, and nothing waits to be acknowledged.
+    fn is_settled(&self) -> bool {
         let size = self.players.len();
         let wires = self.wires.values().filter(|wire| wire.open.contains(&true)).count();
-        let single = wires == size * (size - 1) / 2;
-        single
+        wires == size * (size - 1) / 2
             && self.players.iter().all(|player| {
-                let connected = player.state.as_ref().is_some_and(|state| state.connected().len() + 1 == size);
                 let waits = |logs: &Logs| logs.queued.0 > 0 || !logs.unacknowledged.is_empty();
-                connected && player.inbox.is_empty() && !player.disk.snapshot().logs.iter().any(waits)
+                player.state.as_ref().is_some_and(|state| state.connected().len() + 1 == size)
+                    && !player.disk.snapshot().logs.iter().any(waits)
             })
-            && !self
-                .plan
-                .values()
-                .any(|happening| matches!(happening, Happening::Arrive(..) | Happening::Turn(..) | Happening::Start(_)))
     }
 }

@@ -24,20 +24,20 @@ impl Stage {
             self.break_promise("the calm is over, and not everybody is connected and acknowledged".to_owned());
         }
         self.everybody_talks();
-        self.expect_quiet(PROMPT, "what was said in the calm was not acknowledged promptly");
+        self.expect_settled(PROMPT, "what was said in the calm was not acknowledged promptly");
         self.wires.values_mut().for_each(|wire| wire.loses_entry = [true; 2]);
         self.everybody_talks();
-        self.expect_quiet(PROMPT, "what a link lost in the calm was not asked for promptly");
+        self.expect_settled(PROMPT, "what a link lost in the calm was not asked for promptly");
         let wires: Vec<u64> = self.wires.keys().copied().collect();
         for wire in wires {
             self.at(self.now, Happening::HangUp(wire, 0));
         }
-        self.expect_quiet(REDIALLED, "links that broke in the calm did not come back by themselves");
+        self.expect_settled(REDIALLED, "links that broke in the calm did not come back by themselves");
     }
 
-    fn expect_quiet(&mut self, within: Duration, otherwise: &str) {
+    fn expect_settled(&mut self, within: Duration, otherwise: &str) {
         self.run_until(self.now + within);
-        if !self.is_quiet() {
+        if !self.is_settled() {
             self.break_promise(otherwise.to_owned());
         }
     }
