@@ -9,6 +9,9 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 // The peer that the page talks to while it is developed.
 const peer = process.env.CHATP2P_PEER ?? 'http://localhost:3000'
 
+// Everything of the peer's but the page itself. To the peer, the page comes from the peer.
+const API = '^/(?!app/)'
+
 export default defineConfig({
   base: '/app/',
   plugins: [
@@ -44,43 +47,7 @@ export default defineConfig({
     },
   },
   server: {
-    proxy: Object.fromEntries(
-      [
-        '/health',
-        '/status',
-        '/start',
-        '/stop',
-        '/peers',
-        '/connected-peers',
-        '/conversations',
-        '/connect',
-        '/disconnect',
-        '/send',
-        '/broadcast',
-        '/messages',
-        '/contacts',
-        '/docs',
-        '/openapi.json',
-        '/ws',
-      ].map((at) => [
-        at,
-        {
-          target: peer,
-          changeOrigin: true,
-          ws: at === '/ws',
-          // To the peer, the page comes from the peer.
-          configure: (proxy: {
-            on(
-              event: string,
-              listener: (request: { setHeader(name: string, value: string): void }) => void,
-            ): void
-          }) => {
-            for (const event of ['proxyReq', 'proxyReqWs'])
-              proxy.on(event, (request) => request.setHeader('origin', peer))
-          },
-        },
-      ]),
-    ),
+    proxy: { [API]: { target: peer, changeOrigin: true, ws: true, headers: { origin: peer } } },
   },
   test: { include: ['tests/**/*.test.ts'], restoreMocks: true },
 })

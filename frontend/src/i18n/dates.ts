@@ -8,7 +8,9 @@ function format(language: Language, name: string, options: Intl.DateTimeFormatOp
   const key = `${language} ${name}`
   let made = cache.get(key)
   if (!made) {
-    made = new Intl.DateTimeFormat(language, options)
+    // As people write it where the reader is, if the browser says so: `en` alone is American.
+    const region = navigator.languages.find((tag) => tag.startsWith(language))
+    made = new Intl.DateTimeFormat(region ?? language, options)
     cache.set(key, made)
   }
   return made

@@ -104,7 +104,7 @@ export function clear(): void {
 }
 
 // Takes all that the peer knows about conversations.
-export function showAll(known: Conversation[]): void {
+export function showAll(known: Conversation[], me: string): void {
   const names = new Set(known.map(({ peer }) => peer))
   for (const chat of chats.values()) if (!names.has(chat.peer)) chat.connected = false
   orders += known.length
@@ -121,7 +121,7 @@ export function showAll(known: Conversation[]): void {
       delivery: last.delivery,
     }
   }
-  reading.begin(node.username, known)
+  reading.begin(me, known)
 }
 
 const lastOf = ({ id, mine, content, timestamp, delivery }: Message): Last => ({

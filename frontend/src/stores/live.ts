@@ -102,8 +102,7 @@ async function catchUp(mine: WebSocket): Promise<void> {
 async function readAll(): Promise<void> {
   const state = await api.status()
   if (!state.running || state.username !== node.username) chats.clear()
-  show(state)
-  if (!state.running) return
+  if (!state.running) return show(state)
   const known: Conversation[] = []
   for (let before: string | undefined; ;) {
     const page = await api.conversations(before)
@@ -111,7 +110,9 @@ async function readAll(): Promise<void> {
     before = page.at(-1)?.last?.id
     if (page.length < PAGE || before === undefined) break
   }
-  chats.showAll(known)
+  chats.showAll(known, state.username ?? '')
+  // Only now: what is shown relies on what was read of it before.
+  show(state)
   // What is open is brought up to date, and so is what has news, so that it can be said how many.
   const stale = chats.conversations.value.filter(
     (chat) => chat.messages.length + chat.pending.length + chats.unreadOf(chat) > 0,
