@@ -14,12 +14,13 @@ const POSTGRES: &str = "CHATP2P_TEST_POSTGRES";
 /// Where the tests that need a browser find one.
 const CHROMIUM: &str = "CHATP2P_TEST_CHROMIUM";
 
-/// Features of core that people take apart from the rest. The default ones with everything are built anyway.
-const FEATURE_SETS: &[&[&str]] = &[
-    &["--no-default-features"],
-    &["--no-default-features", "--features", "http"],
-    &["--no-default-features", "--features", "sqlite,test-utils"],
-    &["--all-features"],
+/// Features that people take apart from the rest. The default ones with everything are built anyway.
+const FEATURE_SETS: &[(&str, &[&str])] = &[
+    ("chatp2p-core", &["--no-default-features"]),
+    ("chatp2p-core", &["--no-default-features", "--features", "http"]),
+    ("chatp2p-core", &["--no-default-features", "--features", "sqlite,test-utils"]),
+    ("chatp2p-core", &["--all-features"]),
+    ("chatp2p-peer", &["--no-default-features"]),
 ];
 
 /// What the tests are lent.
@@ -117,10 +118,10 @@ fn lend_chromium(loans: &mut Loans) -> Outcome {
 }
 
 fn features() -> Result<Outcome> {
-    for set in FEATURE_SETS {
-        // As others compile it: the library alone, without what its own tests switch on. Clippy checks as `check` does.
+    for (package, set) in FEATURE_SETS {
+        // As others compile it, without what its own tests switch on. Clippy checks as `check` does.
         let mut clippy = cargo();
-        clippy.args(["clippy", "-p", "chatp2p-core", "--lib", "--locked", "--quiet"]).args(*set);
+        clippy.args(["clippy", "-p", package, "--lib", "--bins", "--locked", "--quiet"]).args(*set);
         let outcome = run(clippy.args(["--", "-D", "warnings"]))?;
         if !matches!(outcome, Outcome::Passed) {
             return Ok(outcome);
