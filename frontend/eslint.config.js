@@ -19,6 +19,7 @@ export default ts.config(
         { property: 'insertAdjacentHTML' },
       ],
       'no-undef': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       // TypeScript says which may be left out.
       'vue/require-default-prop': 'off',
       // Prettier decides these.

@@ -16,7 +16,7 @@ use crate::desk::{Desk, DeskError};
 use crate::guard::{Guard, Guarded};
 use crate::live::{self, Hub};
 use crate::p2p;
-use crate::start::{NodeStarter, Order, Start, StartError};
+use crate::start::{NodeStarter, Order, Port, Start, StartError};
 use crate::ui;
 
 /// Where events are told.
@@ -106,7 +106,7 @@ pub async fn open(api: SocketAddr, options: Options) -> anyhow::Result<App> {
     let app = App::new(Arc::new(NodeStarter::new(options, api)), hosts, origins);
     if let Some(username) = username {
         let name = username.to_string();
-        app.start(Order { username, port: None, tracker_url: None }).await.map_err(|error| {
+        app.start(Order { username, port: Port::AsOptionsSay, tracker_url: None }).await.map_err(|error| {
             let flag = match error.code() {
                 Code::PortInUse | Code::CannotListen => "; --p2p HOST:PORT moves it",
                 Code::TrackerUnreachable | Code::TrackerProtocol => "; --tracker URL names another one",

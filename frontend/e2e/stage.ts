@@ -72,11 +72,13 @@ export const test = base.extend<Stage>({
     await bob.end()
   },
   complaints: [
-    async ({ context }, use) => {
+    // Set up after everybody, so that the pages are closed before anybody leaves.
+    async ({ context, alice: _alice, bob: _bob }, use) => {
       const complaints = new Complaints()
       await complaints.listen(context)
       await use(complaints)
       expect(complaints.left, 'the browser complains').toEqual([])
+      for (const page of context.pages()) await page.close()
     },
     { auto: true },
   ],

@@ -21,13 +21,14 @@ test('when the program is gone the page waits, comes back and catches up', async
   await alice.program.end('SIGKILL')
   await expect(a.getByTestId('lost')).toContainText(say('live.lost'))
   await bob.send(alice, 'while she was away')
-  // What is written now is not lost either: it says that it was not sent, and can be sent again.
+  // What is written now is not lost either: it says that it was not sent, and stays where it was begun.
   await write(a, 'into the void')
   await expect(a.getByText(say('problems.node_unreachable'))).toBeVisible()
   await alice.program.again()
   await expect(a.locator('#username')).toBeVisible({ timeout: 30_000 })
   await start(a, 'alice')
   await expect(messages(a).locator('.text')).toHaveText(['one', 'while she was away'])
+  await expect(a.getByTestId('composer')).toHaveValue('into the void')
   await expect(a.getByTestId('lost')).toBeHidden()
 })
 
@@ -127,6 +128,9 @@ test('another key under a known name is a warning, and the user decides', async 
   const newBob = await bob.reinstall()
   await tracker.again()
   await newBob.goOnline()
+  // It has forgotten her as well, until she says that she is there.
+  await alice.call('POST', '/stop')
+  await alice.goOnline()
   const a = await visit(alice, 'chats/bob')
   await expect(a.getByTestId('presence')).not.toHaveText(say('presence.connected'))
   await a.getByTestId('reconnect').click()

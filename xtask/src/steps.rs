@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::page;
 use crate::postgres::Server;
 use crate::report::{Outcome, Report};
 use crate::tools::{self, cargo, run};
@@ -55,6 +56,8 @@ pub(crate) fn test() -> Result<bool> {
         // Not quiet: where it hangs, what it said last is what one wants to know.
         run(cargo().args(["run", "--locked", "-p", "chatp2p-examples", "--example", "demo", "--", "--check"]))
     });
+    report.step("page", page::source);
+    report.step("browser", || page::browser(loans.chromium.as_deref(), CHROMIUM));
     report.step("deny", deny);
     drop(loans);
     Ok(report.sum_up())
@@ -86,7 +89,7 @@ fn lend_postgres(loans: &mut Loans) -> Result<Outcome> {
         return Ok(Outcome::Passed);
     }
     let mut server = Server::start()?;
-    if server.is_none() && tools::may_install() && tools::install("postgresql") {
+    if server.is_none() && tools::may_install() && tools::install(&["postgresql"]) {
         server = Server::start()?;
     }
     let Some(server) = server else {
@@ -99,13 +102,14 @@ fn lend_postgres(loans: &mut Loans) -> Result<Outcome> {
 }
 
 fn lend_chromium(loans: &mut Loans) -> Outcome {
-    if std::env::var_os(CHROMIUM).is_some() {
+    if let Some(given) = std::env::var_os(CHROMIUM) {
         println!("using the browser in {CHROMIUM}");
+        loans.chromium = Some(given.into());
         return Outcome::Passed;
     }
     let installed = || ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| tools::find(name, &[]));
     let mut found = installed();
-    if found.is_none() && tools::may_install() && tools::install("chromium") {
+    if found.is_none() && tools::may_install() && tools::install(&["chromium", "fonts-noto-color-emoji"]) {
         found = installed();
     }
     loans.chromium = found;

@@ -3,6 +3,7 @@ import { computed, reactive } from 'vue'
 import { api, PAGE, type Conversation, type Delivery } from '@/api/client'
 import type { Event } from '@/api/event'
 import { asProblem, UNREACHABLE, type Problem } from '@/api/problem'
+import { draftOf, keepDraft } from './drafts'
 import { hold } from './hold'
 import { node } from './node'
 import * as reading from './reading'
@@ -100,7 +101,16 @@ export function open(peer: string): Chat {
 
 // Forgets everything: another node runs, or none.
 export function clear(): void {
+  salvage()
   chats.clear()
+}
+
+// Puts what could not be sent back to where it was begun.
+export function salvage(): void {
+  for (const { peer, pending } of chats.values()) {
+    const refused = pending.filter(({ problem }) => problem).map(({ content }) => content)
+    if (refused.length) keepDraft(peer, [...refused, draftOf(peer)].filter(Boolean).join('\n'))
+  }
 }
 
 // Takes all that the peer knows about conversations.

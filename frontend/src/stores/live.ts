@@ -33,6 +33,7 @@ export function goLive(): void {
   onEvent(take)
   setInterval(ask, ASK_EVERY_MS)
   addEventListener('online', reconnect)
+  addEventListener('pagehide', chats.salvage)
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible' && live.state === 'lost') reconnect()
   })
@@ -132,11 +133,6 @@ function take(event: Event): void {
       break
     case 'tracker_trouble':
       node.trouble = event.code
-      break
-    case 'peer_connected':
-    case 'peer_disconnected':
-      chats.take(event)
-      void refresh()
       break
     default: {
       const news = chats.take(event)

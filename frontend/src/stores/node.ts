@@ -1,12 +1,11 @@
 // The node that the peer runs, if it runs one, and how it stands with its tracker.
 import { reactive } from 'vue'
 import { api, type NodeState } from '@/api/client'
-import { Problem } from '@/api/problem'
 import { preferences } from './preferences'
 
 interface Node {
   // `unknown` until the peer has answered for the first time.
-  phase: 'unknown' | 'stopped' | 'running'
+  phase: 'unknown' | 'stopped' | 'running' | 'stopping'
   username: string
   peerId: string
   endpoints: string[]
@@ -38,12 +37,19 @@ export function show(state: NodeState): void {
 
 // Starts the node. Where nobody asked for a port and the usual one is taken, any other does as well.
 export async function start(username: string, port: number | undefined, tracker: string): Promise<void> {
-  const order = tracker ? { username, tracker_url: tracker } : { username }
-  try {
-    await api.start({ ...order, port: port ?? USUAL_PORT })
-  } catch (thrown) {
-    if (port !== undefined || !(thrown instanceof Problem) || thrown.code !== 'port_in_use') throw thrown
-    await api.start({ ...order, port: 0 })
-  }
+  const order = { username, port: port ?? USUAL_PORT, or_free_port: port === undefined }
+  await api.start(tracker ? { ...order, tracker_url: tracker } : order)
   preferences.username = username
+}
+
+export async function stop(): Promise<void> {
+  // From here on nobody asks it anything.
+  const before = node.phase
+  node.phase = 'stopping'
+  try {
+    await api.stop()
+  } catch (thrown) {
+    node.phase = before
+    throw thrown
+  }
 }

@@ -229,6 +229,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the conversations
+         * @description With whom this node talks, the one with the newest message first. For the next page, pass the id of the `last` message of the
+         *     last conversation as `before`. A page with fewer than `limit` of them is the last one; there the contacts with whom there is
+         *     no message yet follow, by name and whatever their number. What is said meanwhile moves its conversation to the front, and is
+         *     told on `/ws`. A name that has had several keys here is one conversation.
+         */
+        get: operations["conversations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/contacts/{name}/key": {
         parameters: {
             query?: never;
@@ -245,27 +268,6 @@ export interface paths {
          *     key has failed; the history stays. Make sure first that it *is* your friend.
          */
         delete: operations["forget_key"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/conversations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the history
-         * @description The newest messages, in both directions, oldest of them first. For the page before, pass the id of the first message as
-         *     `before`.
-         */
-        get: operations["conversations"];
-        put?: never;
-        post?: never;
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -345,6 +347,45 @@ export interface components {
         ConnectedPeers: {
             /** @description The names of the contacts with a live link. */
             connected_peers: string[];
+        };
+        /**
+         * Conversation
+         * @description A conversation.
+         */
+        Conversation: {
+            /** @description With whom. */
+            peer: string;
+            /** @description Whether there is a live link. */
+            connected: boolean;
+            /** @description The newest message; absent while nothing was said. */
+            last?: components["schemas"]["NewestMessage"] & unknown;
+        };
+        /**
+         * Conversations
+         * @description A page of the list.
+         * @example {
+         *       "conversations": [
+         *         {
+         *           "connected": true,
+         *           "last": {
+         *             "delivery": "delivered",
+         *             "excerpt": "Hello, Bob!",
+         *             "from": "alice",
+         *             "id": "5f2b8c1e9a3d4706b1c2d3e4f5a60718",
+         *             "timestamp": "2026-11-23T07:00:00.000Z"
+         *           },
+         *           "peer": "bob"
+         *         },
+         *         {
+         *           "connected": false,
+         *           "peer": "carol"
+         *         }
+         *       ]
+         *     }
+         */
+        Conversations: {
+            /** @description The one with the newest message first. */
+            conversations: components["schemas"]["Conversation"][];
         };
         /**
          * @description How far a message got.
@@ -433,6 +474,22 @@ export interface components {
         Messages: {
             /** @description The newest that were asked for, oldest of them first. */
             messages: components["schemas"]["StoredMessage"][];
+        };
+        /**
+         * NewestMessage
+         * @description The newest message of a conversation.
+         */
+        NewestMessage: {
+            /** @description Its id: 32 hexadecimal digits. */
+            id: string;
+            /** @description Who wrote it. */
+            from: string;
+            /** @description The text, or its first 200 characters. Never markup. */
+            excerpt: string;
+            /** @description When the author says it was written: RFC 3339 in UTC. */
+            timestamp: string;
+            /** @description How far it got; what others wrote is always `delivered`. */
+            delivery: components["schemas"]["DeliveryState"] & unknown;
         };
         /**
          * NodeStarted
@@ -616,21 +673,6 @@ export interface components {
             trouble?: string;
             /** @description What to do about it. */
             next?: string;
-        };
-        LastMessage: {
-            id: string;
-            from: string;
-            excerpt: string;
-            timestamp: string;
-            delivery: components["schemas"]["DeliveryState"];
-        };
-        Conversation: {
-            peer: string;
-            connected: boolean;
-            last?: components["schemas"]["LastMessage"];
-        };
-        Conversations: {
-            conversations: components["schemas"]["Conversation"][];
         };
     };
     responses: never;
@@ -1343,79 +1385,12 @@ export interface operations {
             };
         };
     };
-    forget_key: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The name of the contact. */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["KeyForgotten"];
-                };
-            };
-            /** @description `not_running`. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unknown_peer`: no key is pinned for that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wrong_host`: the request was meant for another host. */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `storage_failed`. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     conversations: {
         parameters: {
             query?: {
-                /** @description At most this many. */
+                /** @description At most this many with a message. */
                 limit?: number;
-                /** @description Only what is older than the message with this id. */
+                /** @description Only those whose newest message is older than the one with this id. */
                 before?: string;
             };
             header?: never;
@@ -1470,6 +1445,73 @@ export interface operations {
             };
             /** @description A parameter is not within its rules. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forget_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the contact. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["KeyForgotten"];
+                };
+            };
+            /** @description `not_running`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`: no key is pinned for that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
                 headers: {
                     [name: string]: unknown;
                 };
