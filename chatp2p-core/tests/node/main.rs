@@ -8,5 +8,6 @@ mod leaving;
 mod messages;
 mod nuisance;
 mod storage;
+mod telling;
 mod town;
 mod tracker;
