@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod connecting;
+mod conversations;
 mod healing;
 mod impostors;
 mod leaving;
