@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::http::{self, Answer};
 use crate::play::{Peer, idle};
 
-const ROUTES: [(&str, &str); 17] = [
+const ROUTES: [(&str, &str); 18] = [
     ("GET", "/"),
     ("GET", "/docs"),
     ("GET", "/docs/swagger-ui.js"),
@@ -16,6 +16,7 @@ const ROUTES: [(&str, &str); 17] = [
     ("GET", "/peers"),
     ("GET", "/connected-peers"),
     ("GET", "/messages"),
+    ("GET", "/conversations"),
     ("GET", "/ws"),
     ("POST", "/start"),
     ("POST", "/connect"),
