@@ -1,8 +1,9 @@
 //! Whoever listens hears of everything that changes what a person sees, whichever program caused it.
 
 use chatp2p_core::message::{Delivery, EntryId, Message};
-use chatp2p_core::node::{Event, Events, HistoryPage, PeerNode};
+use chatp2p_core::node::{Event, Events, HistoryPage, Node, PeerNode};
 use chatp2p_core::testing::node::{in_time, next_event, until};
+use futures_util::future::join_all;
 
 use crate::town::{Town, all_delivered, introduce, meet, numbered, say, ticks};
 
@@ -73,10 +74,9 @@ async fn what_both_ends_write_is_told_in_the_order_of_the_history() {
     let town = Town::in_memory().await;
     let (_, a, _, b) = town.alice_and_bob().await;
     let mut events = a.subscribe();
-    let writes = async |from: &chatp2p_core::node::Node, to, what| {
-        for text in numbered(what, 50) {
-            say(from, to, text).await;
-        }
+    // All at once, so that a turn carries many.
+    let writes = async |from: &Node, to: &Node, what| {
+        join_all(numbered(what, 50).into_iter().map(|text| say(from, to, text))).await;
     };
     tokio::join!(writes(&a, &b, "ping"), writes(&b, &a, "pong"));
     let mut told = Vec::new();
