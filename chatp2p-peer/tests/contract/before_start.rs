@@ -17,6 +17,7 @@ async fn before_start_the_calls_of_the_node_answer_400() {
         ("DELETE", "/disconnect/bob", None),
         ("POST", "/stop", None),
         ("GET", "/messages", None),
+        ("GET", "/conversations", None),
         ("DELETE", "/contacts/bob/key", None),
     ] {
         let answer = peer.ask(method, path, body.as_ref()).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::http::{self, Answer};
 use crate::play::{Peer, idle};
 
-const ROUTES: [(&str, &str); 19] = [
+const ROUTES: [(&str, &str); 20] = [
     ("GET", "/"),
     ("GET", "/app/"),
     ("GET", "/app/assets/index.js"),
@@ -18,6 +18,7 @@ const ROUTES: [(&str, &str); 19] = [
     ("GET", "/peers"),
     ("GET", "/connected-peers"),
     ("GET", "/messages"),
+    ("GET", "/conversations"),
     ("GET", "/ws"),
     ("POST", "/start"),
     ("POST", "/connect"),
