@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
+use minicbor::{Decode, Encode};
 
 use crate::code::Code;
 use crate::identity::{PeerId, Username};
@@ -127,17 +128,23 @@ pub struct Snapshot {
 }
 
 /// Somebody this node was once connected to. Their key is pinned.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 pub struct Contact {
     /// Who it is.
+    #[n(0)]
     pub peer_id: PeerId,
     /// The name under which they are known here. Of all contacts that are not forgotten, one a name.
+    #[n(1)]
     pub name: Username,
     /// Where they could last be reached.
+    #[n(2)]
     pub record: Option<SignedRecord>,
     /// Whether a link is wished for: set by connecting, unset by an orderly close.
+    #[n(3)]
     pub wanted: bool,
     /// Whether the user forgot the key: what is still queued has failed, and the name is free for another key.
+    #[n(4)]
     pub forgotten: bool,
 }
 
@@ -183,56 +190,80 @@ pub struct Unacknowledged {
 }
 
 /// One thing to make durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// It can be written down as CBOR, for stores that keep a journal and for replicas: numbers are never given out twice, so
+/// that what an older version wrote is read by a newer one.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 #[non_exhaustive]
 pub enum Change {
     /// Puts a contact in the place of the one with the same key.
-    Contact(Contact),
+    #[n(0)]
+    Contact(#[n(0)] Contact),
     /// Adds an entry to the end of the outbox, with its place in the log if it has one already.
     ///
     /// A place in an epoch that the store does not know starts that epoch.
+    #[n(1)]
     Queue {
         /// For whom.
+        #[n(0)]
         peer: PeerId,
         /// What.
+        #[n(1)]
         entry: Entry,
         /// Where in my log.
+        #[n(2)]
         place: Option<Position>,
     },
     /// Gives a queued entry its place in the log.
+    #[n(2)]
     Place {
         /// To whom it goes.
+        #[n(0)]
         peer: PeerId,
         /// Which entry.
+        #[n(1)]
         id: EntryId,
         /// Where in my log; an epoch that the store does not know begins with it.
+        #[n(2)]
         place: Position,
     },
     /// The other end has committed everything of my log up to here.
+    #[n(3)]
     Acknowledged {
         /// Who.
+        #[n(0)]
         peer: PeerId,
         /// Up to where.
+        #[n(1)]
         position: Position,
     },
     /// An entry of their log. Stored once by its id, however often it comes; the position is theirs from now on.
+    #[n(4)]
     Received {
         /// Who wrote it.
+        #[n(0)]
         peer: PeerId,
         /// What.
+        #[n(1)]
         entry: Entry,
         /// Where in their log.
+        #[n(2)]
         position: Position,
     },
     /// Their log stands here, and what stood there no longer exists.
+    #[n(5)]
     Skipped {
         /// Whose log.
+        #[n(0)]
         peer: PeerId,
         /// Where.
+        #[n(1)]
         position: Position,
     },
     /// A record with this sequence number is about to be signed.
-    Seq(u64),
+    #[n(6)]
+    Seq(#[n(0)] u64),
 }
 
 /// The receipt of a commit: what was decided is durable now, and may be sent and told.
