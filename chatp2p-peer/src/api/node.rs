@@ -36,7 +36,12 @@ struct StartNode {
 
 impl Example for StartNode {
     fn example() -> Self {
-        Self { username: "alice".to_owned(), port: 5001, or_free_port: false, tracker_url: Some("http://localhost:8000".to_owned()) }
+        Self {
+            username: "alice".to_owned(),
+            port: 5001,
+            or_free_port: false,
+            tracker_url: Some("http://localhost:8000".to_owned()),
+        }
     }
 }
 

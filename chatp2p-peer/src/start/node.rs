@@ -128,7 +128,10 @@ mod tests {
     #[tokio::test]
     async fn the_apis_own_port_needs_no_listener() {
         let api: SocketAddr = "127.0.0.1:3000".parse().unwrap();
-        let door = starter(Some("127.0.0.1:0".parse().unwrap()), api).open_door(Port::Given { port: 3000, or_free: false }).await.unwrap();
+        let door = starter(Some("127.0.0.1:0".parse().unwrap()), api)
+            .open_door(Port::Given { port: 3000, or_free: false })
+            .await
+            .unwrap();
         assert!(door.listener.is_none());
         assert_eq!(door.at, api);
     }

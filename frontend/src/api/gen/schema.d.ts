@@ -626,6 +626,7 @@ export interface components {
          * StartNode
          * @description Under which name to start, and where.
          * @example {
+         *       "or_free_port": false,
          *       "port": 5001,
          *       "tracker_url": "http://localhost:8000",
          *       "username": "alice"
@@ -639,6 +640,11 @@ export interface components {
              * @description The port at which other peers reach this one; 0 picks a free one. The API's own port stands for sharing it.
              */
             port: number;
+            /**
+             * @description Whether any free port does as well where that one is taken; by default it does not.
+             * @default false
+             */
+            or_free_port: boolean;
             /** @description The tracker; by default the one the program was started with (`http://localhost:8000`). */
             tracker_url?: string;
         };
