@@ -1,4 +1,4 @@
-//! The web page, which the program carries in itself: `/` leads to it, and it lives below `/app/`, where none of its own
+//! The web page, which the program carries in itself: it stands at `/` and lives below `/app/`, where none of its own
 //! routes can meet a path of the API.
 //!
 //! It is feature `ui`. Without it the peer is headless: `/` leads to the documentation, and there is nothing at `/app`.
@@ -19,7 +19,7 @@ pub(crate) const PATH: &str = "/app";
 #[cfg(feature = "ui")]
 pub(crate) fn routes(routes: Route) -> Route {
     let page = page::Page::new(bundle::Bundle::embedded());
-    routes.at("/", get(leads_to("app/"))).at(PATH, get(leads_to("app/"))).at(page::PATTERN, get(page))
+    routes.at("/", get(page.clone())).at(PATH, get(leads_to("app/"))).at(page::PATTERN, get(page))
 }
 
 /// Adds `/`.

@@ -54,7 +54,7 @@ for (const [language, locale] of [
       const people = []
       for (const name of ['ana', 'Lucía', 'Noor', 'Marc', 'João'])
         people.push(await Peer.start(name, tracker))
-      const [ana, lucia, noor, marc, joao] = people as [Peer, Peer, Peer, Peer, Peer]
+      const [ana, lucia, noor, marc] = people as [Peer, Peer, Peer, Peer]
       const talk = TALK[language]
       const page = await visit(ana)
       await shoot(page, language, 'start')
@@ -91,7 +91,7 @@ for (const [language, locale] of [
       await page.getByTestId('menu').click()
       await expect(page.getByRole('menu')).toBeVisible()
       await shoot(page, language, 'menu')
-      void joao
+      await page.close()
       for (const peer of people) await peer.end()
     })
   })

@@ -2,6 +2,8 @@
 //!
 //! poem's own endpoint for embedded files knows neither HEAD nor the page's own addresses nor caches.
 
+use std::sync::Arc;
+
 use poem::error::NotFoundError;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use poem::{Body, Endpoint, Request, Response};
@@ -33,13 +35,14 @@ const PERMISSIONS: (HeaderName, HeaderValue) = (
     HeaderValue::from_static("camera=(), microphone=(), geolocation=()"),
 );
 
-/// The endpoint at and below [`PATTERN`], for GET and, through the router, HEAD.
-pub(super) struct Page(Bundle);
+/// The endpoint at `/` and at and below [`PATTERN`], for GET and, through the router, HEAD.
+#[derive(Clone)]
+pub(super) struct Page(Arc<Bundle>);
 
 impl Page {
     /// One with these files.
-    pub(super) const fn new(bundle: Bundle) -> Self {
-        Self(bundle)
+    pub(super) fn new(bundle: Bundle) -> Self {
+        Self(Arc::new(bundle))
     }
 
     /// The file that a request is answered with: the one it names, or for somebody who looks at one of the page's own
@@ -55,7 +58,9 @@ impl Endpoint for Page {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let headers = request.headers();
-        let path = request.uri().path().strip_prefix(super::PATH).and_then(|below| below.strip_prefix('/'));
+        let path = request.uri().path();
+        // At `/` itself stands the document; the page's script moves on to its own address.
+        let path = path.strip_prefix(super::PATH).unwrap_or(path).strip_prefix('/');
         let file = path.and_then(|path| self.file(path, headers)).ok_or(NotFoundError)?;
         let answer = Response::builder()
             .header(header::ETAG, &file.tag)

@@ -41,16 +41,15 @@ fn said(answer: &Answer) -> Vec<Option<&str>> {
 }
 
 #[tokio::test]
-async fn the_front_door_leads_to_the_page() {
+async fn the_page_stands_at_the_front_door_and_at_its_own_address() {
     let peer = idle(&[]).await;
-    for path in ["/", "/app"] {
-        for method in ["GET", "HEAD"] {
-            let answer = peer.ask(method, path, None).await;
-            assert_eq!((answer.status, answer.header("location")), (307, Some("app/")), "{method} {path}");
-        }
+    for path in ["/", "/app/", "/app/index.html"] {
+        shows_the_page(&peer.get(path).await);
     }
-    shows_the_page(&peer.get("/app/").await);
-    shows_the_page(&peer.get("/app/index.html").await);
+    for method in ["GET", "HEAD"] {
+        let answer = peer.ask(method, "/app", None).await;
+        assert_eq!((answer.status, answer.header("location")), (307, Some("app/")), "{method}");
+    }
 }
 
 #[tokio::test]
