@@ -5,7 +5,10 @@ import type { Page } from '@playwright/test'
 import { Peer } from './peer'
 import { conversation, expect, messages, test, tick } from './stage'
 
-const FOLDER = process.env.CHATP2P_PICTURES ?? join(import.meta.dirname, '../test-results/pictures')
+// All of them for those who change it; these for the README.
+const ALL = join(import.meta.dirname, '../test-results/pictures')
+const README = process.env.CHATP2P_PICTURES
+const SHOWN = /^chat-..-(desktop-light|desktop-dark|phone-light)$/
 
 const SCREENS = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } }
 
@@ -103,8 +106,9 @@ async function shoot(page: Page, language: string, what: string): Promise<void> 
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
       await expect(page.locator('#app')).not.toBeEmpty()
-      const path = join(FOLDER, `${what}-${language}-${screen}-${colorScheme}.png`)
-      const picture = await page.screenshot({ path, caret: 'hide' })
+      const name = `${what}-${language}-${screen}-${colorScheme}`
+      const folder = README && SHOWN.test(name) ? README : ALL
+      const picture = await page.screenshot({ path: join(folder, `${name}.png`), caret: 'hide' })
       // An empty page of this size is much smaller.
       expect(picture.length).toBeGreaterThan(8_000)
     }
