@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -216,8 +216,10 @@ impl Events {
 
     /// The next event, whatever it is; `None` when the socket was closed.
     pub(crate) async fn next(&mut self) -> Option<Value> {
+        // Of all frames together: pings come for ever.
+        let deadline = Instant::now() + WITHIN;
         loop {
-            let frame = timeout(WITHIN, self.socket.next()).await.expect("an event");
+            let frame = timeout_at(deadline, self.socket.next()).await.expect("an event");
             match frame.map(Result::unwrap) {
                 Some(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
                 Some(Message::Close(_)) | None => return None,
