@@ -3,6 +3,7 @@
 
 mod announce;
 mod builder;
+mod conversations;
 mod driver;
 mod events;
 mod handle;
@@ -23,6 +24,7 @@ use crate::transport::{Link, TransportError};
 
 pub use crate::protocol::Event;
 pub use builder::NodeBuilder;
+pub use conversations::{ConversationPage, ConversationSummary, LastMessage, MAX_CONVERSATIONS, MAX_EXCERPT};
 pub use events::{EVENT_BACKLOG, Events};
 pub use handle::Node;
 
@@ -81,6 +83,13 @@ pub trait PeerNode: Debug + Send + Sync {
     /// # Errors
     /// [`NodeError::Storage`] with [`StorageError::UnknownMessage`] when `before` names none.
     async fn history(&self, page: HistoryPage) -> Result<Vec<Message>, NodeError>;
+
+    /// With whom this node talks: the one with the newest message first, and after the last of them the contacts with whom
+    /// there is no message yet, by name. A name that has had several keys here is one conversation.
+    ///
+    /// # Errors
+    /// [`NodeError::Storage`] with [`StorageError::UnknownMessage`] when `before` names none.
+    async fn conversations(&self, page: ConversationPage) -> Result<Vec<ConversationSummary>, NodeError>;
 
     /// Forgets the key that is pinned for a name. What is still queued for it has failed; the history stays.
     ///

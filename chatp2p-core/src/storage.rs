@@ -62,6 +62,13 @@ pub trait ProfileStore: Debug + Send + Sync {
     /// # Errors
     /// [`StorageError::UnknownMessage`] when `before` names no message.
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError>;
+
+    /// With whom there is a conversation: the newest message of each, newest first, until the limit is met. All contacts of
+    /// one name are one conversation: they are the keys that the same person has had.
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownMessage`] when `before` names no message.
+    async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError>;
 }
 
 /// A tracker's memory: who registered which name.
@@ -287,6 +294,25 @@ pub struct HistoryQuery {
     pub before: Option<EntryId>,
     /// At most this many; 1–[`MAX_HISTORY_PAGE`], and what lies outside counts as the nearest bound.
     pub limit: usize,
+}
+
+/// Which conversations to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConversationQuery {
+    /// Only those whose newest message was committed before this one.
+    pub before: Option<EntryId>,
+    /// How much to bring.
+    pub limit: LoadLimit,
+}
+
+/// The conversations of one reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredConversations {
+    /// The newest message of each, newest first.
+    pub newest: Vec<StoredMessage>,
+    /// Once there is no conversation behind those: the names of the contacts with whom there is no message, ascending,
+    /// without those whose keys are all forgotten.
+    pub silent: Option<Vec<Username>>,
 }
 
 /// A message as the store knows it.

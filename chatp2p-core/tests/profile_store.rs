@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chatp2p_core::message::{Epoch, Position};
 use chatp2p_core::storage::{
-    Change, HistoryQuery, LoadLimit, ProfileData, ProfileStore, Snapshot, SqlProfile, StorageError,
+    Change, ConversationQuery, HistoryQuery, LoadLimit, ProfileData, ProfileStore, Snapshot, SqlProfile, StorageError,
 };
 use chatp2p_core::testing::profile_store::{ALL, Home, at, entry, peer};
 use proptest::prelude::*;
@@ -189,6 +189,15 @@ async fn compare(data: &ProfileData, store: &SqlProfile, page: usize) {
             // An id that stands in several conversations means its oldest place, so that paging always ends.
             let Some(oldest) = shown.first() else { break };
             query.before = Some(oldest.entry.id);
+        }
+    }
+    for limit in [ALL, few] {
+        let mut query = ConversationQuery { before: None, limit };
+        loop {
+            let reading = store.conversations(query).await.unwrap();
+            assert_eq!(reading, data.conversations(query).unwrap());
+            let Some(last) = reading.newest.last() else { break };
+            query.before = Some(last.entry.id);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP API: one file a resource. Handlers read, ask the node, and write; what may be decided is decided in the core.
 
 mod contacts;
+mod conversations;
 mod messages;
 mod node;
 mod peers;
@@ -15,10 +16,13 @@ A chatp2p peer on this machine. Links to other peers are direct; the tracker onl
 Every refusal is `application/problem+json` with a stable `code` and, where there is something to do, `next`.
 
 **Events:** open a WebSocket at `/ws`. Each event is a JSON text with a `type`: `message` (`data`: `id`, `from`, `content`, \
-`timestamp`), `peer_connected` and `peer_disconnected` (`peer`), `delivered` (`peer`, `through`: a message id), `key_changed` \
-(`peer`, `presented`, `code`, `next`), `tracker_trouble` (`code`, `next`), `gap` (`missed`: how many events this reader was too \
-slow for; `GET /messages` has the messages among them). Ignore types that you do not know. Any text that you send is answered \
-with `{\"type\":\"pong\"}`. The socket outlives `POST /stop`.
+`timestamp`), `written` (this node wrote to somebody, whoever asked it to; `data`: `id`, `to`, `content`, `timestamp`, `delivery`), \
+`sent` and `delivered` (`peer`, `through`: the id of a message; everything that was written to that peer up to it was handed to \
+the live link, or is with the peer), `peer_connected` and `peer_disconnected` (`peer`), `key_changed` (`peer`, `presented`, `code`, \
+`next`), `key_forgotten` (`peer`; what was not delivered to it has failed), `tracker_trouble` (`code`, `next`), `started` \
+(`username`) and `stopped`, `gap` (`missed`: how many events this reader was too slow for; `GET` what is shown again). What is told \
+is durable, and messages are told in the order of `GET /messages`. Ignore types that you do not know. Any text that you send is \
+answered with `{\"type\":\"pong\"}`. The socket outlives `POST /stop`.
 
 **Who may call:** programs on this machine, and this peer's own web page. A browser's request must name this machine as its host \
 (`localhost`, `127.0.0.1`, `[::1]` or a name of `--allow-host`: else 421) and come from the peer's own page or an origin of \
@@ -38,10 +42,14 @@ enum Tag {
     Contacts,
 }
 
-type Service = OpenApiService<(node::NodeApi, peers::PeersApi, messages::MessagesApi, contacts::ContactsApi), ()>;
+type Apis =
+    (node::NodeApi, peers::PeersApi, messages::MessagesApi, conversations::ConversationsApi, contacts::ContactsApi);
+
+type Service = OpenApiService<Apis, ()>;
 
 /// The API with its specification. The server is relative: wherever the document is, the API is too.
 pub(crate) fn service() -> Service {
-    let apis = (node::NodeApi, peers::PeersApi, messages::MessagesApi, contacts::ContactsApi);
+    let apis =
+        (node::NodeApi, peers::PeersApi, messages::MessagesApi, conversations::ConversationsApi, contacts::ContactsApi);
     OpenApiService::new(apis, "chatp2p peer", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/")
 }

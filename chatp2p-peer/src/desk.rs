@@ -9,7 +9,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
 use crate::live::Hub;
-use crate::start::{Order, Start, StartError};
+use crate::start::{Order, Start, StartError, Started};
 
 /// How long a stopped node may take to tell its last events, before the page is told nothing more of it.
 const LAST_EVENTS_WITHIN: Duration = Duration::from_secs(2);
@@ -75,16 +75,20 @@ impl Desk {
         if let Some(node) = self.node() {
             return Err(DeskError::AlreadyRunning(node.username().to_string()));
         }
-        let started = self.starter.start(order).await?;
-        let events = tokio::spawn(pass_on(started.node.subscribe(), Arc::clone(&self.hub)));
-        tracing::info!(username = %started.node.username(), peer_id = %started.node.peer_id(), "the node runs");
-        let running = Running { node: started.node, tracker_url: started.tracker_url, events };
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        let Started { node, tracker_url } = self.starter.start(order).await?;
+        tracing::info!(username = %node.username(), peer_id = %node.peer_id(), "the node runs");
+        let events = node.subscribe();
+        // Whoever hears of the start and asks must find the node: until it is in its place, nobody can look. And nothing that
+        // it tells may come before the start, so only then its events are passed on.
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hub.started(node.username());
+        let events = tokio::spawn(pass_on(events, Arc::clone(&self.hub)));
+        *running = Some(Running { node, tracker_url, events });
         Ok(())
     }
 
-    /// Stops the node; its port is free and its last events are told when this returns. Goes on behind a caller that stops
-    /// waiting.
+    /// Stops the node; its port is free and its last events are told when this returns, and that it has stopped. Goes on
+    /// behind a caller that stops waiting.
     pub(crate) async fn stop(self: &Arc<Self>) -> Result<(), DeskError> {
         let desk = Arc::clone(self);
         tokio::spawn(async move { desk.stop_alone().await }).await.map_err(|_| DeskError::Panicked)?
@@ -102,7 +106,11 @@ impl Desk {
         drop(node);
         if tokio::time::timeout(LAST_EVENTS_WITHIN, &mut events).await.is_err() {
             events.abort();
+            // It may be telling one just now.
+            let _ = events.await;
         }
+        // Before anybody may start the next.
+        self.hub.stopped();
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod live;
 mod p2p;
 mod service;
 pub mod start;
+mod ui;
 mod upgrade;
 
 pub use config::{Config, Options};

@@ -8,6 +8,7 @@ mod socket;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use chatp2p_core::identity::Username;
 use chatp2p_core::node::Event;
 use poem::{IntoResponse, Request, Response, handler, web::Data};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -41,9 +42,25 @@ impl Hub {
         }
     }
 
-    /// Tells everybody. Never waits: who is too slow is told later how much they missed.
+    /// Tells everybody what a node tells.
     pub(crate) fn tell(&self, event: &Event) {
-        let Some(text) = event::text(event) else { return };
+        if let Some(text) = event::text(event) {
+            self.tell_text(text);
+        }
+    }
+
+    /// Tells everybody that a node runs.
+    pub(crate) fn started(&self, username: &Username) {
+        self.tell_text(event::started(username).to_string());
+    }
+
+    /// Tells everybody that no node runs any more.
+    pub(crate) fn stopped(&self) {
+        self.tell_text(event::stopped().to_string());
+    }
+
+    /// Never waits: who is too slow is told later how much they missed.
+    fn tell_text(&self, text: String) {
         let text = Utf8Bytes::from(text);
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| match listener.upgrade() {

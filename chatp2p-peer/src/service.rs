@@ -7,7 +7,7 @@ use chatp2p_core::code::Code;
 use chatp2p_core::record::{Host, P2P_PATH};
 use chatp2p_service::problem::Allowed;
 use chatp2p_service::{Beside, BodyLimit, Dress, Limits, Origins, docs, serve};
-use poem::{Endpoint, EndpointExt, Response, Route, get, handler};
+use poem::{Endpoint, EndpointExt, Response, Route, get};
 use tokio::net::TcpListener;
 
 use crate::api;
@@ -16,17 +16,14 @@ use crate::desk::{Desk, DeskError};
 use crate::guard::{Guard, Guarded};
 use crate::live::{self, Hub};
 use crate::p2p;
-use crate::start::{NodeStarter, Order, Start, StartError};
+use crate::start::{NodeStarter, Order, Port, Start, StartError};
+use crate::ui;
 
 /// Where events are told.
 const WS_PATH: &str = "/ws";
 
-/// What is not the API's own: the documentation, the two sockets, and the page that is to come.
-const BESIDE: &[&str] = &["/docs", "/openapi.json", WS_PATH, P2P_PATH, "/app"];
-
-/// What stands at `/`. The page itself is to live under `/app/`.
-const FRONT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>chatp2p</title>\
-    <p>This chatp2p peer has no web page yet; <a href=\"docs\">its API</a> is complete.</p></html>\n";
+/// What is not the API's own: the documentation, the two sockets, and the page.
+const BESIDE: &[&str] = &["/docs", "/openapi.json", WS_PATH, P2P_PATH, ui::PATH];
 
 /// The API over whatever starts nodes.
 #[derive(Debug)]
@@ -65,8 +62,8 @@ impl App {
             body: BodyLimit::default(),
             allowed: Allowed::from_spec(&service.spec()),
         };
-        let pages = Route::new().at("/", get(front)).at(WS_PATH, get(live::ws)).at(P2P_PATH, get(p2p::p2p));
-        let pages = docs::routes(pages, &service, "chatp2p peer");
+        let pages = Route::new().at(WS_PATH, get(live::ws)).at(P2P_PATH, get(p2p::p2p));
+        let pages = docs::routes(ui::routes(pages), &service, "chatp2p peer");
         let routes = Beside::new(pages, BESIDE, service)
             .data(Arc::clone(&self.desk))
             .data(Arc::clone(&self.hub))
@@ -109,7 +106,7 @@ pub async fn open(api: SocketAddr, options: Options) -> anyhow::Result<App> {
     let app = App::new(Arc::new(NodeStarter::new(options, api)), hosts, origins);
     if let Some(username) = username {
         let name = username.to_string();
-        app.start(Order { username, port: None, tracker_url: None }).await.map_err(|error| {
+        app.start(Order { username, port: Port::AsOptionsSay, tracker_url: None }).await.map_err(|error| {
             let flag = match error.code() {
                 Code::PortInUse | Code::CannotListen => "; --p2p HOST:PORT moves it",
                 Code::TrackerUnreachable | Code::TrackerProtocol => "; --tracker URL names another one",
@@ -125,9 +122,4 @@ pub async fn open(api: SocketAddr, options: Options) -> anyhow::Result<App> {
 /// The OpenAPI document as it is committed and served, with a line end.
 pub fn openapi() -> String {
     api::service().spec() + "\n"
-}
-
-#[handler]
-fn front() -> Response {
-    Response::builder().content_type("text/html; charset=utf-8").body(FRONT)
 }

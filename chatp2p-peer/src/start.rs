@@ -22,10 +22,24 @@ pub use node::NodeStarter;
 pub struct Order {
     /// Under which name.
     pub username: Username,
-    /// On which port to serve links; the API's own stands for sharing it; `None` for what the options say.
-    pub port: Option<u16>,
+    /// On which port to serve links.
+    pub port: Port,
     /// At which tracker; `None` for what the options say.
     pub tracker_url: Option<String>,
+}
+
+/// Which port serves links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// The one of the options; where they name none, the usual one, or a free one if that is taken.
+    AsOptionsSay,
+    /// This one; the API's own stands for sharing it, and 0 for any.
+    Given {
+        /// Which.
+        port: u16,
+        /// Whether a free one does as well where it is taken.
+        or_free: bool,
+    },
 }
 
 /// A node that runs.

@@ -56,6 +56,17 @@ fn leaks(report: &[(String, String)]) -> Vec<&(String, String)> {
     report.iter().filter(|(_, outcome)| outcome != "error" && outcome != "opaque").collect()
 }
 
+/// Has a page note what its policy forbade it.
+const LISTEN: &str = "addEventListener('securitypolicyviolation', e => (window.violations ??= []).push(e.blockedURI))";
+
+/// What the browser has loaded from elsewhere than this peer.
+fn loaded_elsewhere<'a>(browser: &'a Browser, peer: &Peer) -> Vec<&'a str> {
+    let own = format!("http://{}/", peer.program.api);
+    let loaded = browser.told("Network.requestWillBeSent").into_iter();
+    let urls = loaded.map(|told| told["request"]["url"].as_str().unwrap());
+    urls.filter(|url| !url.starts_with(&own) && !url.starts_with("data:")).collect()
+}
+
 #[tokio::test]
 async fn a_page_of_somebody_else_can_neither_read_nor_drive_the_node() {
     let Some(mut browser) = Browser::start().await else { return };
@@ -170,8 +181,7 @@ async fn the_documentation_shows_every_operation_and_lets_people_try_them_within
     let Some(mut browser) = Browser::start().await else { return };
     let tracker = tracker().await;
     let (alice, bob) = pair(&tracker, "http://localhost:8080").await;
-    let listen = "addEventListener('securitypolicyviolation', e => (window.violations ??= []).push(e.blockedURI))";
-    browser.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": listen})).await;
+    browser.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": LISTEN})).await;
     browser.go(&format!("http://{}/docs", alice.program.api)).await;
     let operations: usize = {
         let spec = alice.get("/openapi.json").await.json();
@@ -201,9 +211,23 @@ async fn the_documentation_shows_every_operation_and_lets_people_try_them_within
     for kind in ["Log.entryAdded", "Runtime.exceptionThrown"] {
         assert_eq!(browser.told(kind), Vec::<&Value>::new());
     }
-    let loaded = browser.told("Network.requestWillBeSent");
-    let own = format!("http://{}/", alice.program.api);
-    let others: Vec<_> = loaded.iter().map(|told| told["request"]["url"].as_str().unwrap()).collect();
-    let others: Vec<_> = others.into_iter().filter(|url| !url.starts_with(&own) && !url.starts_with("data:")).collect();
-    assert_eq!(others, Vec::<&str>::new(), "it needs nobody else");
+    assert_eq!(loaded_elsewhere(&browser, &alice), Vec::<&str>::new(), "it needs nobody else");
+}
+
+#[cfg(feature = "ui")]
+#[tokio::test]
+async fn the_page_opens_within_its_policy_and_needs_nobody_else() {
+    let Some(mut browser) = Browser::start().await else { return };
+    let peer = play::idle(&[]).await;
+    browser.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": LISTEN})).await;
+    for (path, shown_at) in [("/", "/app/"), ("/app", "/app/"), ("/app/chats/bob", "/app/")] {
+        browser.go(&format!("http://{}{path}", peer.program.api)).await;
+        // What it shows comes from its script: without one there is nothing in its body.
+        browser.wait_for("(document.body?.innerText.trim() ?? '') != ''").await;
+        let shown = browser.run("location.pathname").await;
+        assert!(shown.as_str().unwrap().starts_with(shown_at), "{path} leads to {shown}");
+        assert_eq!(browser.run("window.violations ?? []").await, json!([]), "{path}");
+    }
+    assert_eq!(browser.told("Runtime.exceptionThrown"), Vec::<&Value>::new());
+    assert_eq!(loaded_elsewhere(&browser, &peer), Vec::<&str>::new());
 }

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use chatp2p_core::identity::PeerId;
 use chatp2p_core::message::{Entry, Epoch};
 use chatp2p_core::storage::{
-    Change, Committed, HistoryQuery, LoadLimit, LoggedEntry, ProfileData, ProfileStore, Snapshot, StorageError,
-    StoredMessage,
+    Change, Committed, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, ProfileData, ProfileStore, Snapshot,
+    StorageError, StoredConversations, StoredMessage,
 };
 use tokio::sync::Mutex;
 
@@ -170,5 +170,9 @@ impl ProfileStore for JournalStore {
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
         self.0.lock().await.data()?.history(&query)
+    }
+
+    async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {
+        self.0.lock().await.data()?.conversations(query)
     }
 }

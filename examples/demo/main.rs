@@ -95,11 +95,11 @@ async fn perform(flags: &Flags, at: Addresses) -> anyhow::Result<()> {
     let removed = if flags.data_dir.is_some() { "" } else { " and removes what they kept" };
     writeln!(
         std::io::stdout(),
-        "A tracker and two peers run here. Nobody is connected to anybody yet.\n\n\
-         \x20 tracker  http://{tracker}/docs\n\
-         \x20 alice    http://{alice}/docs\n\
-         \x20 bob      http://{bob}/docs\n\n\
-         Introduce alice to bob, and say something:\n\n\
+        "A tracker and two peers run here. Open both pages, one beside the other, and chat:\n\n\
+         \x20 alice    http://{alice}/app/\n\
+         \x20 bob      http://{bob}/app/\n\
+         \x20 tracker  http://{tracker}/docs\n\n\
+         Or from a terminal:\n\n\
          \x20 curl -X POST http://{alice}/connect -H 'Content-Type: application/json' -d '{{\"peer_username\":\"bob\"}}'\n\
          \x20 curl -X POST http://{alice}/send -H 'Content-Type: application/json' \
          -d '{{\"peer_username\":\"bob\",\"content\":\"hello, bob\"}}'\n\n\

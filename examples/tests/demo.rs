@@ -68,10 +68,11 @@ impl Running {
         Self { child, said, temporary }
     }
 
-    /// The address of one of the three, without `/docs`.
+    /// The address of one of the three, without the page that is named.
     fn url(&self, whose: &str) -> String {
         let line = self.said.lines().find(|line| line.trim_start().starts_with(whose)).unwrap();
-        line.split_whitespace().nth(1).unwrap().strip_suffix("/docs").unwrap().to_owned()
+        let page = line.split_whitespace().nth(1).unwrap();
+        page.strip_suffix("/docs").or(page.strip_suffix("/app/")).unwrap().to_owned()
     }
 
     /// Ends it by a signal; gives its exit code.
@@ -115,12 +116,16 @@ async fn a_taken_port_is_one_line_that_names_the_flag() {
 }
 
 #[tokio::test]
-async fn all_three_serve_their_docs_and_the_peers_are_registered_and_strangers() {
+async fn all_three_serve_their_docs_both_peers_their_page_and_they_are_registered_and_strangers() {
     let mut demo = Running::start(&[]).await;
     let client = client();
     for whose in ["tracker", "alice", "bob"] {
         let docs = get(&client, format!("{}/docs", demo.url(whose))).await;
         assert!(docs.contains("swagger"), "{docs}");
+    }
+    for whose in ["alice", "bob"] {
+        let page = get(&client, format!("{}/app/", demo.url(whose))).await;
+        assert!(page.contains(r#"<div id="app">"#), "{page}");
     }
     let listed: Value = serde_json::from_str(&get(&client, format!("{}/peers", demo.url("tracker"))).await).unwrap();
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|peer| peer["username"].as_str().unwrap()).collect();

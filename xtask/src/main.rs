@@ -3,6 +3,7 @@
 
 mod mutate;
 mod mutations;
+mod page;
 mod postgres;
 mod report;
 mod steps;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test      formatting, lints, build, tests, documentation, feature sets, the demo, dependencies
+  test      formatting, lints, build, tests, documentation, feature sets, the demo, the page, dependencies
   mutate    breaks the protocol in many ways, one at a time, and checks that the tests notice each";
 
 fn main() -> ExitCode {

@@ -11,6 +11,7 @@ pub(crate) struct Mutation {
     pub(crate) replacement: &'static str,
 }
 
+const COMMANDS: &str = "chatp2p-core/src/protocol/state/commands.rs";
 const DIALS: &str = "chatp2p-core/src/protocol/state/dials.rs";
 const DECISION: &str = "chatp2p-core/src/protocol/decision.rs";
 const FLOW: &str = "chatp2p-core/src/protocol/state/flow.rs";
@@ -153,6 +154,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: DECISION,
         text: "let mut told = receipt.repeated.clone();",
         replacement: "let mut told = receipt.repeated.clone();\n        told.clear();",
+    },
+    Mutation {
+        name: "answer for a message and tell nobody else",
+        breaks: "whoever listens hears of all that this node writes",
+        file: COMMANDS,
+        text: "        self.tell_written(to, &entry, delivery, out);\n",
+        replacement: "        let _ = to;\n",
     },
     Mutation {
         name: "no tombstone",

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::page;
 use crate::postgres::Server;
 use crate::report::{Outcome, Report};
 use crate::tools::{self, cargo, run};
@@ -14,12 +15,13 @@ const POSTGRES: &str = "CHATP2P_TEST_POSTGRES";
 /// Where the tests that need a browser find one.
 const CHROMIUM: &str = "CHATP2P_TEST_CHROMIUM";
 
-/// Features of core that people take apart from the rest. The default ones with everything are built anyway.
-const FEATURE_SETS: &[&[&str]] = &[
-    &["--no-default-features"],
-    &["--no-default-features", "--features", "http"],
-    &["--no-default-features", "--features", "sqlite,test-utils"],
-    &["--all-features"],
+/// Features that people take apart from the rest. The default ones with everything are built anyway.
+const FEATURE_SETS: &[(&str, &[&str])] = &[
+    ("chatp2p-core", &["--no-default-features"]),
+    ("chatp2p-core", &["--no-default-features", "--features", "http"]),
+    ("chatp2p-core", &["--no-default-features", "--features", "sqlite,test-utils"]),
+    ("chatp2p-core", &["--all-features"]),
+    ("chatp2p-peer", &["--no-default-features"]),
 ];
 
 /// What the tests are lent.
@@ -54,6 +56,8 @@ pub(crate) fn test() -> Result<bool> {
         // Not quiet: where it hangs, what it said last is what one wants to know.
         run(cargo().args(["run", "--locked", "-p", "chatp2p-examples", "--example", "demo", "--", "--check"]))
     });
+    report.step("page", page::source);
+    report.step("browser", || page::browser(loans.chromium.as_deref(), CHROMIUM));
     report.step("deny", deny);
     drop(loans);
     Ok(report.sum_up())
@@ -85,7 +89,7 @@ fn lend_postgres(loans: &mut Loans) -> Result<Outcome> {
         return Ok(Outcome::Passed);
     }
     let mut server = Server::start()?;
-    if server.is_none() && tools::may_install() && tools::install("postgresql") {
+    if server.is_none() && tools::may_install() && tools::install(&["postgresql"]) {
         server = Server::start()?;
     }
     let Some(server) = server else {
@@ -98,13 +102,14 @@ fn lend_postgres(loans: &mut Loans) -> Result<Outcome> {
 }
 
 fn lend_chromium(loans: &mut Loans) -> Outcome {
-    if std::env::var_os(CHROMIUM).is_some() {
+    if let Some(given) = std::env::var_os(CHROMIUM) {
         println!("using the browser in {CHROMIUM}");
+        loans.chromium = Some(given.into());
         return Outcome::Passed;
     }
     let installed = || ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| tools::find(name, &[]));
     let mut found = installed();
-    if found.is_none() && tools::may_install() && tools::install("chromium") {
+    if found.is_none() && tools::may_install() && tools::install(&["chromium", "fonts-noto-color-emoji"]) {
         found = installed();
     }
     loans.chromium = found;
@@ -117,10 +122,10 @@ fn lend_chromium(loans: &mut Loans) -> Outcome {
 }
 
 fn features() -> Result<Outcome> {
-    for set in FEATURE_SETS {
-        // As others compile it: the library alone, without what its own tests switch on. Clippy checks as `check` does.
+    for (package, set) in FEATURE_SETS {
+        // As others compile it, without what its own tests switch on. Clippy checks as `check` does.
         let mut clippy = cargo();
-        clippy.args(["clippy", "-p", "chatp2p-core", "--lib", "--locked", "--quiet"]).args(*set);
+        clippy.args(["clippy", "-p", package, "--lib", "--bins", "--locked", "--quiet"]).args(*set);
         let outcome = run(clippy.args(["--", "-D", "warnings"]))?;
         if !matches!(outcome, Outcome::Passed) {
             return Ok(outcome);

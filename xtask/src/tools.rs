@@ -51,13 +51,13 @@ pub(crate) fn is_root() -> bool {
     id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
-/// Installs a package of Debian's. Says whether that worked.
-pub(crate) fn install(package: &str) -> bool {
+/// Installs packages of Debian's. Says whether that worked.
+pub(crate) fn install(packages: &[&str]) -> bool {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
         matches!(run(&mut command), Ok(Outcome::Passed))
     };
-    println!("installing {package}");
-    apt(&["update", "-q"]) && apt(&["install", "-q", "-y", "--no-install-recommends", package])
+    println!("installing {}", packages.join(", "));
+    apt(&["update", "-q"]) && apt(&[&["install", "-q", "-y", "--no-install-recommends"], packages].concat())
 }

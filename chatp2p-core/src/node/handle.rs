@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::identity::{PeerId, Username};
-use crate::message::{Author, Body, Delivery, Message};
+use crate::message::{Author, Body, Delivery, Epoch, Message};
 use crate::protocol::{Command, Event, Outcome, Refusal, State};
 use crate::storage::{HistoryQuery, StorageError, StoredMessage};
 use crate::tracker::{Lease, PeerQuery, Registration, Tracker};
@@ -16,8 +16,12 @@ use crate::transport::{Link, Listener};
 
 use super::announce::Announcer;
 use super::builder::{NodeBuilder, Parts, answer};
+use super::conversations::{self, Newest};
 use super::driver::{CommandError, Driver, INBOX, Inbound};
-use super::{EVENT_BACKLOG, Events, HistoryPage, NodeError, NodeStatus, PeerNode, Receipt, TrackerStatus};
+use super::{
+    ConversationPage, ConversationSummary, EVENT_BACKLOG, Events, HistoryPage, LastMessage, NodeError, NodeStatus,
+    PeerNode, Receipt, TrackerStatus,
+};
 
 /// A running peer.
 ///
@@ -224,6 +228,34 @@ impl PeerNode for Node {
         Ok(stored.into_iter().zip(sent).filter_map(show).collect())
     }
 
+    async fn conversations(&self, page: ConversationPage) -> Result<Vec<ConversationSummary>, NodeError> {
+        let found = conversations::read(&*self.parts.store, page).await?;
+        let messages: Vec<_> = found.newest.iter().map(|newest| (newest.peer, newest.place)).collect();
+        // What the store knows of, the state has known before.
+        let (names, connected) = self
+            .look(move |state| {
+                let name = |(peer, place): (PeerId, Option<(Epoch, u64)>)| {
+                    let contact = state.contact(peer)?;
+                    let sent = place.is_some_and(|(epoch, n)| state.is_sent(peer, epoch, n));
+                    Some((contact.name.clone(), contact.forgotten, sent))
+                };
+                let connected: BTreeSet<Username> = state.connected().into_iter().collect();
+                (messages.into_iter().map(name).collect::<Vec<_>>(), connected)
+            })
+            .await?;
+        let me = &self.parts.username;
+        let with_message = found.newest.into_iter().zip(names).filter_map(|(newest, name)| {
+            let (peer, forgotten, sent) = name?;
+            let delivery = delivery(newest.acknowledged, sent, forgotten);
+            let from = if newest.author == Author::Me { me.clone() } else { peer.clone() };
+            let Newest { id, excerpt, written, .. } = newest;
+            Some((peer, Some(LastMessage { id, from, excerpt, written, delivery })))
+        });
+        let silent = found.silent.into_iter().map(|peer| (peer, None));
+        let summary = |(peer, last)| ConversationSummary { connected: connected.contains(&peer), peer, last };
+        Ok(with_message.chain(silent).map(summary).collect())
+    }
+
     async fn forget_key(&self, name: &Username) -> Result<(), NodeError> {
         self.command(Command::ForgetKey(name.clone())).await?.map(drop).map_err(|refusal| explain(refusal, name))
     }
@@ -257,13 +289,17 @@ impl PeerNode for Node {
     }
 }
 
-fn show(message: StoredMessage, sent: bool, forgotten: bool, me: &Username, them: &Username) -> Message {
-    let delivery = match (message.acknowledged, sent) {
+const fn delivery(acknowledged: bool, sent: bool, forgotten: bool) -> Delivery {
+    match (acknowledged, sent) {
         (true, _) => Delivery::Delivered,
         (false, _) if forgotten => Delivery::Failed,
         (false, true) => Delivery::Sent,
         (false, false) => Delivery::Queued,
-    };
+    }
+}
+
+fn show(message: StoredMessage, sent: bool, forgotten: bool, me: &Username, them: &Username) -> Message {
+    let delivery = delivery(message.acknowledged, sent, forgotten);
     let (from, to) = match message.author {
         Author::Me => (me, them),
         Author::Them => (them, me),

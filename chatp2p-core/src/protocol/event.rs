@@ -10,6 +10,16 @@ use crate::message::{EntryId, Message};
 pub enum Event {
     /// Somebody wrote to us.
     Message(Message),
+    /// This node wrote to somebody, whoever asked it to. Says as much about the delivery as the answer to the command does.
+    Written(Message),
+    /// Everything of ours up to and including this message was handed to the live link: it had waited, or was sent again.
+    /// What was written onto a link at once is told by [`Written`](Self::Written) alone.
+    Sent {
+        /// To whom.
+        peer: Username,
+        /// Up to which message.
+        through: EntryId,
+    },
     /// A link to this peer is up.
     PeerConnected(Username),
     /// The last link to this peer is gone.
@@ -28,6 +38,8 @@ pub enum Event {
         /// The key they have.
         presented: PeerId,
     },
+    /// The key that was pinned for this name is forgotten. What was not delivered to it has failed.
+    KeyForgotten(Username),
     /// The tracker could not be reached or refused; the node goes on trying.
     TrackerTrouble(Code),
     /// This listener was too slow and missed this many events. What it missed is in the history.

@@ -130,6 +130,11 @@ impl State {
         self.contacts.values()
     }
 
+    /// A contact by its key, also one that is forgotten.
+    pub fn contact(&self, peer: PeerId) -> Option<&Contact> {
+        self.contacts.get(&peer)
+    }
+
     /// Whether the entry at this place of my log was handed to the live link to this peer, or arrived before.
     pub fn is_sent(&self, peer: PeerId, epoch: Epoch, n: u64) -> bool {
         let sent = || {

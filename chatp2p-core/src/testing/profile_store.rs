@@ -1,6 +1,7 @@
 //! What every [`ProfileStore`] must do, one named test per case.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests, lent to other crates")]
 
+mod conversations;
 mod reading;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use crate::storage::{
     Change, Contact, HistoryQuery, LoadLimit, Logs, ProfileStore, Snapshot, StorageError, StoredMessage,
 };
 
+pub use conversations::*;
 pub use reading::*;
 
 /// Where a store's content lies: empty at first, and what was committed to one store is found by the next.
@@ -44,6 +46,11 @@ macro_rules! profile_store_contract {
             history_of_some_peers
             a_page_before_an_unknown_message_is_an_error
             conversations_do_not_mix
+            conversations_come_newest_first_and_in_pages
+            conversations_stop_at_their_limit
+            the_keys_of_one_name_are_one_conversation
+            who_was_never_talked_to_comes_after_the_last
+            conversations_before_an_unknown_message_are_an_error
         }
     };
     (@cases $home:expr; $($case:ident)*) => {

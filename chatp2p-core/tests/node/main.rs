@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod connecting;
+mod conversations;
 mod healing;
 mod impostors;
 mod leaving;
 mod messages;
 mod nuisance;
 mod storage;
+mod telling;
 mod town;
 mod tracker;

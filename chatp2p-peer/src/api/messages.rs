@@ -46,7 +46,7 @@ impl Example for SendMessage {
 /// How far a message got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
-enum DeliveryState {
+pub(super) enum DeliveryState {
     /// Durable here, and nowhere else yet.
     Queued,
     /// Handed to a live link.
@@ -58,7 +58,7 @@ enum DeliveryState {
 }
 
 impl DeliveryState {
-    fn of(delivery: Delivery) -> Self {
+    pub(super) fn of(delivery: Delivery) -> Self {
         match delivery {
             Delivery::Sent => Self::Sent,
             Delivery::Delivered => Self::Delivered,

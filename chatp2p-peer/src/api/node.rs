@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::Tag;
 use super::refusals::{Reading, Starting, Stopping, desk as refuse, problem};
 use crate::desk::Desk;
-use crate::start::Order;
+use crate::start::{Order, Port};
 
 pub(crate) struct NodeApi;
 
@@ -26,13 +26,22 @@ struct StartNode {
     username: String,
     /// The port at which other peers reach this one; 0 picks a free one. The API's own port stands for sharing it.
     port: u16,
+    /// Whether any free port does as well where that one is taken; by default it does not.
+    #[serde(default)]
+    #[oai(default)]
+    or_free_port: bool,
     /// The tracker; by default the one the program was started with (`http://localhost:8000`).
     tracker_url: Option<String>,
 }
 
 impl Example for StartNode {
     fn example() -> Self {
-        Self { username: "alice".to_owned(), port: 5001, tracker_url: Some("http://localhost:8000".to_owned()) }
+        Self {
+            username: "alice".to_owned(),
+            port: 5001,
+            or_free_port: false,
+            tracker_url: Some("http://localhost:8000".to_owned()),
+        }
     }
 }
 
@@ -145,7 +154,8 @@ impl NodeApi {
     ) -> Result<Json<NodeStarted>, Refused<Starting>> {
         let username: Username =
             body.username.parse().map_err(|error| Problem::invalid(format!("username: {error}")))?;
-        let order = Order { username: username.clone(), port: Some(body.port), tracker_url: body.tracker_url };
+        let port = Port::Given { port: body.port, or_free: body.or_free_port };
+        let order = Order { username: username.clone(), port, tracker_url: body.tracker_url };
         desk.start(order).await.map_err(|error| refuse(&error))?;
         Ok(Json(NodeStarted { status: "started".to_owned(), username: username.to_string() }))
     }

@@ -100,7 +100,7 @@ statuses! {
     Reading:
         400 "`not_running`.",
         500 "`storage_failed`.";
-    /// `GET /messages`.
+    /// `GET /messages` and `GET /conversations`.
     History:
         400 "`not_running`.",
         404 "`unknown_message`: no message has the id of `before`.",

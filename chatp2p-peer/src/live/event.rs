@@ -1,6 +1,7 @@
 //! Events as the JSON texts that `/ws` carries. The first three are the classic ones; clients ignore what they do not know.
 
 use chatp2p_core::code::Code;
+use chatp2p_core::identity::Username;
 use chatp2p_core::node::Event;
 use serde_json::{Value, json};
 
@@ -15,6 +16,16 @@ pub(crate) fn text(event: &Event) -> Option<String> {
         }}),
         Event::PeerConnected(peer) => json!({"type": "peer_connected", "peer": peer.as_str()}),
         Event::PeerDisconnected(peer) => json!({"type": "peer_disconnected", "peer": peer.as_str()}),
+        Event::Written(message) => json!({"type": "written", "data": {
+            "id": message.id.to_string(),
+            "to": message.to.as_str(),
+            "content": message.content,
+            "timestamp": message.written.to_string(),
+            "delivery": message.delivery.as_str(),
+        }}),
+        Event::Sent { peer, through } => {
+            json!({"type": "sent", "peer": peer.as_str(), "through": through.to_string()})
+        }
         Event::Delivered { peer, through } => {
             json!({"type": "delivered", "peer": peer.as_str(), "through": through.to_string()})
         }
@@ -22,11 +33,22 @@ pub(crate) fn text(event: &Event) -> Option<String> {
             json!({"type": "key_changed", "peer": peer.as_str(), "presented": presented.to_string()}),
             Code::KeyChanged,
         ),
+        Event::KeyForgotten(peer) => json!({"type": "key_forgotten", "peer": peer.as_str()}),
         Event::TrackerTrouble(code) => with_code(json!({"type": "tracker_trouble"}), *code),
         Event::Gap { missed } => gap(*missed),
         _ => return None,
     };
     Some(value.to_string())
+}
+
+/// What is told when a node runs.
+pub(crate) fn started(username: &Username) -> Value {
+    json!({"type": "started", "username": username.as_str()})
+}
+
+/// What is told when no node runs any more.
+pub(crate) fn stopped() -> Value {
+    json!({"type": "stopped"})
 }
 
 /// What is told to who was too slow.
@@ -52,18 +74,21 @@ mod tests {
         serde_json::from_str(&text(event).unwrap()).unwrap()
     }
 
-    #[test]
-    fn the_classic_events_have_their_classic_form() {
-        let message = Message {
+    fn message() -> Message {
+        Message {
             id: EntryId::from_bytes([0xab; 16]),
             from: "bob".parse().unwrap(),
             to: "alice".parse().unwrap(),
             content: "<b>\u{0}\"\u{1f600}".to_owned(),
             written: Wall::from_millis(1_700_000_000_123),
             delivery: Delivery::Delivered,
-        };
+        }
+    }
+
+    #[test]
+    fn the_classic_events_have_their_classic_form() {
         assert_eq!(
-            value(&Event::Message(message)),
+            value(&Event::Message(message())),
             json!({"type": "message", "data": {
                 "id": "abababababababababababababababab",
                 "from": "bob",
@@ -77,12 +102,33 @@ mod tests {
     }
 
     #[test]
+    fn what_we_write_is_told_with_its_recipient_and_its_delivery() {
+        for (delivery, word) in [(Delivery::Sent, "sent"), (Delivery::Queued, "queued")] {
+            assert_eq!(
+                value(&Event::Written(Message { delivery, ..message() })),
+                json!({"type": "written", "data": {
+                    "id": "abababababababababababababababab",
+                    "to": "alice",
+                    "content": "<b>\u{0}\"\u{1f600}",
+                    "timestamp": "2023-11-14T22:13:20.123Z",
+                    "delivery": word,
+                }})
+            );
+        }
+        let (peer, through) = ("bob".parse().unwrap(), EntryId::from_bytes([1; 16]));
+        let sent = value(&Event::Sent { peer, through });
+        assert_eq!(sent, json!({"type": "sent", "peer": "bob", "through": through.to_string()}));
+    }
+
+    #[test]
     fn our_own_events_say_what_to_do() {
         let eve = Identity::from_seed(&[3; 32]).peer_id();
         let changed = value(&Event::KeyChanged { peer: "bob".parse().unwrap(), presented: eve });
         assert_eq!(changed["presented"], eve.to_string());
         assert_eq!(changed["code"], "key_changed");
         assert_eq!(changed["next"], Code::KeyChanged.next().unwrap());
+        let forgotten = value(&Event::KeyForgotten("bob".parse().unwrap()));
+        assert_eq!(forgotten, json!({"type": "key_forgotten", "peer": "bob"}));
         let trouble = value(&Event::TrackerTrouble(Code::TrackerUnreachable));
         assert_eq!((&trouble["type"], &trouble["code"]), (&json!("tracker_trouble"), &json!("tracker_unreachable")));
         assert_eq!(value(&Event::Gap { missed: 7 }), json!({"type": "gap", "missed": 7}));

@@ -12,7 +12,7 @@ use chatp2p_core::transport::websocket::WebSocketTransport;
 use chatp2p_core::transport::{Listener, Transport, TransportError};
 
 use super::address::{self, Known};
-use super::{Order, Start, StartError, Started, tracker};
+use super::{Order, Port, Start, StartError, Started, tracker};
 use crate::config::{DEFAULT_P2P, Options};
 
 /// Starts nodes as the options say.
@@ -36,17 +36,20 @@ impl NodeStarter {
         Self { options, api, transport: Arc::new(WebSocketTransport::new()) }
     }
 
-    async fn open_door(&self, port: Option<u16>) -> Result<Door, TransportError> {
-        let at = self.options.p2p.unwrap_or(DEFAULT_P2P);
-        let at = SocketAddr::new(at.ip(), port.unwrap_or(at.port()));
-        if at.port() != 0 && at.port() == self.api.port() {
+    async fn open_door(&self, port: Port) -> Result<Door, TransportError> {
+        let usual = self.options.p2p.unwrap_or(DEFAULT_P2P);
+        let (port, or_free) = match port {
+            Port::AsOptionsSay => (usual.port(), self.options.p2p.is_none()),
+            Port::Given { port, or_free } => (port, or_free),
+        };
+        let at = SocketAddr::new(usual.ip(), port);
+        if port != 0 && port == self.api.port() {
             return Ok(Door { listener: None, at: self.api });
         }
-        let asked = self.options.p2p.is_some() || port.is_some();
-        if asked { self.listen(at).await } else { self.listen_somewhere(at).await }
+        if or_free { self.listen_somewhere(at).await } else { self.listen(at).await }
     }
 
-    /// Nobody asked for this port: where it is taken, a free one does as well, and several peers on one machine just work.
+    /// Nobody insists on this port: where it is taken, a free one does as well, and several peers on one machine just work.
     async fn listen_somewhere(&self, at: SocketAddr) -> Result<Door, TransportError> {
         match self.listen(at).await {
             Err(TransportError::AddressInUse { .. }) => {
@@ -54,7 +57,7 @@ impl NodeStarter {
                 tracing::info!(
                     taken = at.port(),
                     port = door.at.port(),
-                    "a free port serves links, for the usual one is taken"
+                    "a free port serves links, for that one is taken"
                 );
                 Ok(door)
             }
@@ -107,21 +110,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_that_nobody_asked_for_may_be_another_one() {
+    async fn a_port_that_nobody_insists_on_may_be_another_one() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let (at, api) = (taken.local_addr().unwrap(), "127.0.0.1:3000".parse().unwrap());
         let door = starter(None, api).listen_somewhere(at).await.unwrap();
         assert!(door.listener.is_some() && door.at.ip() == at.ip() && ![0, at.port()].contains(&door.at.port()));
-        for (p2p, port) in [(Some(at), None), (Some("127.0.0.1:0".parse().unwrap()), Some(at.port()))] {
+        let given = |or_free| Port::Given { port: at.port(), or_free };
+        let elsewhere = Some("127.0.0.1:0".parse().unwrap());
+        for (p2p, port) in [(Some(at), Port::AsOptionsSay), (elsewhere, given(false))] {
             let refused = starter(p2p, api).open_door(port).await.err();
             assert!(matches!(refused, Some(TransportError::AddressInUse { .. })), "{refused:?}");
         }
+        let door = starter(elsewhere, api).open_door(given(true)).await.unwrap();
+        assert!(door.listener.is_some() && ![0, at.port()].contains(&door.at.port()));
     }
 
     #[tokio::test]
     async fn the_apis_own_port_needs_no_listener() {
         let api: SocketAddr = "127.0.0.1:3000".parse().unwrap();
-        let door = starter(Some("127.0.0.1:0".parse().unwrap()), api).open_door(Some(3000)).await.unwrap();
+        let door = starter(Some("127.0.0.1:0".parse().unwrap()), api)
+            .open_door(Port::Given { port: 3000, or_free: false })
+            .await
+            .unwrap();
         assert!(door.listener.is_none());
         assert_eq!(door.at, api);
     }

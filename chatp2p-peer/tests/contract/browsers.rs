@@ -6,8 +6,10 @@ use serde_json::json;
 use crate::http::{self, Answer};
 use crate::play::{Peer, idle};
 
-const ROUTES: [(&str, &str); 17] = [
+const ROUTES: [(&str, &str); 20] = [
     ("GET", "/"),
+    ("GET", "/app/"),
+    ("GET", "/app/assets/index.js"),
     ("GET", "/docs"),
     ("GET", "/docs/swagger-ui.js"),
     ("GET", "/openapi.json"),
@@ -16,6 +18,7 @@ const ROUTES: [(&str, &str); 17] = [
     ("GET", "/peers"),
     ("GET", "/connected-peers"),
     ("GET", "/messages"),
+    ("GET", "/conversations"),
     ("GET", "/ws"),
     ("POST", "/start"),
     ("POST", "/connect"),
@@ -111,7 +114,8 @@ async fn the_own_page_works_without_being_allowed() {
     read.is(&json!({"running": false}));
     // A link on any page may lead here.
     let followed = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
-    assert_eq!(peer.raw("GET", "/", &followed, None).await.status, 200);
+    assert_eq!(peer.raw("GET", "/", &followed, None).await.status, if cfg!(feature = "ui") { 200 } else { 307 });
+    assert_eq!(peer.raw("GET", "/docs", &followed, None).await.status, 200);
     peer.raw("GET", "/messages", &followed, None).await.refuses(403, "foreign_origin");
 }
 

@@ -11,11 +11,19 @@ use tokio::time::timeout;
 /// Longer than any answer takes: a connect may dial for ten seconds.
 const WITHIN: Duration = Duration::from_secs(30);
 
-#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
+    /// As it came.
+    pub(crate) bytes: Vec<u8>,
+    /// As text.
     pub(crate) body: String,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?} {:?}", self.status, self.headers, self.body)
+    }
 }
 
 impl Answer {
@@ -74,23 +82,23 @@ async fn exchange(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &s
     request.push_str("\r\n");
     request.push_str(body.unwrap_or_default());
     stream.write_all(request.as_bytes()).await.unwrap();
-    read(stream).await
+    read(stream, method != "HEAD").await
 }
 
-async fn read(mut stream: TcpStream) -> Answer {
+async fn read(mut stream: TcpStream, has_body: bool) -> Answer {
     let mut bytes = Vec::new();
     loop {
         let head = bytes.windows(4).position(|window| window == b"\r\n\r\n");
         if let Some(end) = head {
             let (status, headers) = parse(std::str::from_utf8(&bytes[..end]).unwrap());
-            let mut answer = Answer { status, headers, body: String::new() };
-            let length: usize = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-            let mut body = bytes.split_off(end + 4);
+            let mut answer = Answer { status, headers, bytes: bytes.split_off(end + 4), body: String::new() };
+            let length = answer.header("content-length").filter(|_| has_body);
+            let length: usize = length.map_or(0, |length| length.parse().unwrap());
             assert!(answer.header("transfer-encoding").is_none(), "{answer:?}");
-            while body.len() < length {
-                assert!(stream.read_buf(&mut body).await.unwrap() > 0, "a body that ends early");
+            while answer.bytes.len() < length {
+                assert!(stream.read_buf(&mut answer.bytes).await.unwrap() > 0, "a body that ends early");
             }
-            answer.body = String::from_utf8(body).unwrap();
+            answer.body = String::from_utf8_lossy(&answer.bytes).into_owned();
             return answer;
         }
         assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "no answer");

@@ -42,6 +42,7 @@ async fn connect_twice_is_one_connection_and_messages_come_once() {
     let event = of_bob.happens().await;
     assert_eq!((&event["data"]["from"], &event["data"]["content"]), (&json!("alice"), &json!("once")));
     bob.heard("alice", &[("alice", "once")]).await;
+    assert_eq!(of_alice.happens().await["type"], "written");
     of_alice.quiet().await;
     of_bob.quiet().await;
 }
@@ -114,6 +115,7 @@ async fn a_friend_who_reinstalled_is_let_in_after_the_key_is_forgotten() {
     );
     let forgotten = alice.ask("DELETE", "/contacts/bob/key", None).await;
     forgotten.is(&json!({"status": "forgotten", "name": "bob"}));
+    assert_eq!(events.happens().await, json!({"type": "key_forgotten", "peer": "bob"}));
     alice.connect("bob").await.is(&json!({"status": "connected", "peer": "bob"}));
     assert_eq!(alice.talk("bob").await, [("alice".to_owned(), "before".to_owned())]);
 }

@@ -4,8 +4,18 @@
 mod before_start;
 mod browsers;
 mod command_line;
+mod conversations;
+#[cfg(feature = "ui")]
+#[path = "../bundle/files.rs"]
+mod files;
+#[cfg(not(feature = "ui"))]
+mod headless;
 mod http;
 mod links;
 mod messages;
+#[cfg(feature = "ui")]
+mod page;
+#[cfg(feature = "ui")]
+mod page_guard;
 mod play;
 mod starting;

@@ -16,10 +16,11 @@ async fn deliveries(peer: &Peer, with: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_message_arrives_unchanged_and_is_told_on_every_socket_of_the_other_side_alone() {
+async fn a_message_arrives_unchanged_and_is_told_on_every_socket_of_both_sides() {
     let tracker = tracker().await;
     let (alice, bob) = pair(&tracker).await;
-    let (mut of_alice, mut one, mut two) = (alice.events().await, bob.events().await, bob.events().await);
+    let (mut one, mut two) = (bob.events().await, bob.events().await);
+    let (mut of_alice, mut in_another_tab) = (alice.events().await, alice.events().await);
     for content in ["hello", "", " \t\r\n ", "<b>&amp;</b>", "José \u{1f600} \u{202e}\u{0}\u{1}", "\\u0041\"'`"] {
         let sent = alice.say("bob", content).await;
         assert_eq!((sent.status, &sent.json()["status"]), (200, &json!("sent")), "{content:?}");
@@ -30,8 +31,16 @@ async fn a_message_arrives_unchanged_and_is_told_on_every_socket_of_the_other_si
             assert_eq!(event["data"]["id"], sent.json()["id"]);
             assert!(event["data"]["timestamp"].as_str().unwrap().ends_with('Z'));
         }
+        let kept = alice.get("/messages?limit=1").await.json()["messages"][0].clone();
+        for events in [&mut of_alice, &mut in_another_tab] {
+            // Never as a `message`, which to the classic page is somebody else's.
+            let data = json!({"id": kept["id"], "to": "bob", "content": content, "timestamp": kept["timestamp"], "delivery": "sent"});
+            assert_eq!(events.happens().await, json!({"type": "written", "data": data}));
+        }
     }
-    of_alice.quiet().await;
+    for events in [&mut one, &mut two, &mut of_alice, &mut in_another_tab] {
+        events.quiet().await;
+    }
 }
 
 #[tokio::test]
@@ -77,6 +86,7 @@ async fn a_contact_who_is_away_gets_it_later() {
     let data = bob.data;
     bob.program.terminate().await;
     alice.has(&[]).await;
+    let mut events = alice.events().await;
     let queued = alice.say("bob", "while you were away").await;
     assert_eq!((queued.status, &queued.json()["status"]), (200, &json!("queued")));
     assert_eq!(queued.json()["id"].as_str().unwrap().len(), 32);
@@ -84,6 +94,14 @@ async fn a_contact_who_is_away_gets_it_later() {
     let bob = running_at("bob", &tracker, data).await;
     bob.heard("alice", &[("alice", "while you were away")]).await;
     until("the tick", async || (deliveries(&alice, "bob").await == ["delivered"]).then_some(())).await;
+    let id = &queued.json()["id"];
+    let written = events.next().await.unwrap();
+    assert_eq!((&written["type"], &written["data"]["id"]), (&json!("written"), id));
+    assert_eq!(written["data"]["delivery"], "queued");
+    assert_eq!(events.next().await, Some(json!({"type": "peer_connected", "peer": "bob"})));
+    for step in ["sent", "delivered"] {
+        assert_eq!(events.next().await, Some(json!({"type": step, "peer": "bob", "through": id})));
+    }
 }
 
 #[tokio::test]
@@ -100,6 +118,7 @@ async fn sending_dials_again_after_a_disconnect() {
 async fn a_broadcast_reaches_all_who_are_connected_and_nobody_else() {
     let tracker = tracker().await;
     let (alice, bob) = pair(&tracker).await;
+    let mut events = alice.events().await;
     let (carol, dave) = (running("carol", &tracker).await, running("dave", &tracker).await);
     assert_eq!(alice.connect("carol").await.status, 200);
     let answer = alice.ask("POST", "/broadcast?content=hello%20%C3%B1%26all", None).await;
@@ -107,6 +126,10 @@ async fn a_broadcast_reaches_all_who_are_connected_and_nobody_else() {
     bob.heard("alice", &[("alice", "hello ñ&all")]).await;
     carol.heard("alice", &[("alice", "hello ñ&all")]).await;
     assert!(dave.talk("alice").await.is_empty());
+    assert_eq!(events.happens().await, json!({"type": "peer_connected", "peer": "carol"}));
+    let told = [events.happens().await, events.happens().await];
+    let ids = told.iter().map(|event| (event["data"]["to"].as_str().unwrap().to_owned(), event["data"]["id"].clone()));
+    assert_eq!(Value::Object(ids.collect()), answer.json()["ids"], "{told:?}");
     dave.ask("POST", "/broadcast?content=hi", None).await.refuses(400, "not_connected");
     alice.ask("POST", "/broadcast", None).await.refuses(422, "invalid_input");
 }
@@ -142,5 +165,6 @@ async fn the_author_hears_of_the_delivery() {
     let (alice, _bob) = pair(&tracker).await;
     let mut events = alice.events().await;
     let id = alice.say("bob", "did you get it?").await.json()["id"].clone();
+    assert_eq!(events.next().await.unwrap()["data"]["id"], id);
     assert_eq!(events.next().await, Some(json!({"type": "delivered", "peer": "bob", "through": id})));
 }

@@ -230,7 +230,7 @@ impl Events {
     pub(crate) async fn happens(&mut self) -> Value {
         loop {
             let event = self.next().await.expect("an open socket");
-            if event["type"] != "delivered" {
+            if !["sent", "delivered"].iter().any(|tick| event["type"] == *tick) {
                 return event;
             }
         }

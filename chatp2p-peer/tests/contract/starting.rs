@@ -128,12 +128,49 @@ async fn stop_leaves_in_good_order_and_frees_the_port_at_once() {
     assert_eq!(of_bob.happens().await, json!({"type": "peer_disconnected", "peer": "alice"}));
     alice.ask("POST", "/stop", None).await.refuses(400, "not_running");
     alice.get("/status").await.is(&json!({"running": false}));
-    // The open socket outlives it, and hears of the next life.
+    // The open socket outlives it, and hears of the end and of the next life.
     assert_eq!(of_alice.happens().await, json!({"type": "peer_disconnected", "peer": "bob"}));
+    assert_eq!(of_alice.happens().await, json!({"type": "stopped"}));
     of_alice.quiet().await;
     assert_eq!(alice.start("alice", port, tracker.api).await.status, 200);
+    assert_eq!(of_alice.happens().await, json!({"type": "started", "username": "alice"}));
     assert_eq!(bob.connect("alice").await.status, 200);
     assert_eq!(of_alice.happens().await, json!({"type": "peer_connected", "peer": "bob"}));
+}
+
+#[tokio::test]
+async fn every_open_page_hears_of_starts_and_stops_in_their_order() {
+    let (tracker, peer) = (tracker().await, idle(&[]).await);
+    let (mut one, mut two) = (peer.events().await, peer.events().await);
+    let start = async |name: &str| while peer.start(name, 0, tracker.api).await.status != 200 {};
+    let stop = async || while peer.ask("POST", "/stop", None).await.status != 200 {};
+    // Each start and each stop presses on the heels of the one before.
+    tokio::join!(start("alice"), stop(), start("bob"), stop());
+    peer.get("/status").await.is(&json!({"running": false}));
+    for events in [&mut one, &mut two] {
+        let mut names = Vec::new();
+        for _ in 0..2 {
+            let started = events.happens().await;
+            assert_eq!(started["type"], "started", "{started}");
+            names.push(started["username"].as_str().unwrap().to_owned());
+            assert_eq!(events.happens().await, json!({"type": "stopped"}));
+        }
+        names.sort();
+        assert_eq!(names, ["alice", "bob"]);
+        events.quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn who_hears_of_the_start_and_asks_finds_the_node() {
+    let (tracker, peer) = (tracker().await, idle(&[]).await);
+    let mut events = peer.events().await;
+    let asking = async {
+        assert_eq!(events.happens().await, json!({"type": "started", "username": "alice"}));
+        assert_eq!(peer.get("/status").await.json()["username"], "alice");
+    };
+    let (started, ()) = tokio::join!(peer.start("alice", 0, tracker.api), asking);
+    assert_eq!(started.status, 200);
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use chatp2p_core::identity::PeerId;
 use chatp2p_core::message::{Entry, Epoch};
 use chatp2p_core::storage::{
-    Change, Committed, HistoryQuery, LoadLimit, LoggedEntry, ProfileStore, Snapshot, SqlProfile, StorageError,
-    StoredMessage,
+    Change, Committed, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, ProfileStore, Snapshot, SqlProfile,
+    StorageError, StoredConversations, StoredMessage,
 };
 
 /// A profile in SQLite, and all its commits.
@@ -79,5 +79,9 @@ impl ProfileStore for Recording {
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
         self.profile.history(query).await
+    }
+
+    async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {
+        self.profile.conversations(query).await
     }
 }

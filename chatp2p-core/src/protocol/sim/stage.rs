@@ -67,6 +67,8 @@ pub(super) struct Stage {
     judge: Judge,
     /// Which messages each has been told of, as far as its disk still holds them.
     told_of: BTreeSet<(usize, PeerId, EntryId)>,
+    /// Which messages each has told that it wrote.
+    written: BTreeSet<(usize, EntryId)>,
     tally: Tally,
     trace: blake3::Hasher,
     broken: Option<String>,
@@ -98,6 +100,7 @@ impl Stage {
             calm: false,
             judge: Judge::default(),
             told_of: BTreeSet::new(),
+            written: BTreeSet::new(),
             tally: Tally::default(),
             trace: blake3::Hasher::new(),
             broken: None,

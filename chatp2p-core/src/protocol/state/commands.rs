@@ -2,11 +2,12 @@
 
 use crate::clock::Now;
 use crate::identity::{PeerId, Username};
-use crate::message::{Body, Delivery, Entry, EntryId, MAX_TEXT_BYTES};
+use crate::message::{Body, Delivery, Entry, EntryId, MAX_TEXT_BYTES, Message};
 use crate::record::SignedRecord;
 use crate::storage::{Change, Contact};
 
 use super::super::decision::{Decision, Outcome, Refusal};
+use super::super::event::Event;
 use super::super::input::{CommandId, LinkId};
 use super::super::log::Next;
 use super::super::presence::{CONNECT_TIMEOUT, MAX_WAITERS, Waiter};
@@ -50,6 +51,7 @@ impl State {
         }
         let name = entry.id;
         let delivery = if self.is_up(peer) { Delivery::Sent } else { Delivery::Queued };
+        self.tell_written(to, &entry, delivery, out);
         self.say(peer, entry, now, out);
         self.consider_dialling(peer, now.mono);
         self.start_dial_if_due(peer, now, out);
@@ -79,7 +81,8 @@ impl State {
         }
         let mut ids = std::collections::BTreeMap::<Username, EntryId>::new();
         for (peer, name, entry) in entries {
-            ids.insert(name, entry.id);
+            ids.insert(name.clone(), entry.id);
+            self.tell_written(name, &entry, Delivery::Sent, out);
             self.say(peer, entry, now, out);
         }
         out.reply(id, Ok(Outcome::Broadcast(ids)));
@@ -90,6 +93,12 @@ impl State {
             return Err(Refusal::TextTooLarge);
         }
         Ok(Entry { id: self.draw.entry_id(), written: now.wall, body: Body::Text(text) })
+    }
+
+    fn tell_written(&self, to: Username, entry: &Entry, delivery: Delivery, out: &mut Decision) {
+        let Body::Text(content) = entry.body.clone();
+        let from = self.me.username.clone();
+        out.tell(Event::Written(Message { id: entry.id, from, to, content, written: entry.written, delivery }));
     }
 
     /// Puts an entry into the outbox, and on the link at once if nothing is before it.
@@ -123,6 +132,7 @@ impl State {
         self.leave_all(peer, &Reason::Disconnected, now, out);
         self.give_up_dialling(peer, out);
         self.put_contact(Contact { wanted: false, forgotten: true, ..contact }, out);
+        out.tell(Event::KeyForgotten(name.clone()));
         out.reply(id, Ok(Outcome::Done));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::clock::Now;
 use crate::identity::PeerId;
-use crate::message::{Body, Delivery, Entry, Message, Position};
+use crate::message::{Body, Delivery, Entry, EntryId, Message, Position};
 use crate::storage::{Change, LoadLimit, LoggedEntry};
 
 use super::super::decision::{Ask, Decision, LoadId};
@@ -62,37 +62,49 @@ impl State {
         let waiting = self.presences.iter().find(|(_, presence)| presence.loading == Some(load));
         let Some((peer, link)) = waiting.and_then(|(peer, presence)| Some((*peer, presence.active?))) else { return };
         self.presence(peer).loading = None;
-        let all_sent = match entries {
+        let (all_sent, last) = match entries {
             Some(Loaded::Queued(entries)) => self.send_queued(peer, link, entries, now, out),
             Some(Loaded::Logged(entries)) => self.send_again(peer, link, entries, now, out),
             // The store refused to read. The link is given up, and tried again after the back-off.
             None => return self.drop_link(link, now, out),
         };
+        if let (Some(name), Some(through)) = (self.contact_name(peer), last) {
+            out.tell(Event::Sent { peer: name, through });
+        }
         // Where there was no room, the next acknowledgement makes some.
         if all_sent {
             self.pump(peer, out);
         }
     }
 
-    /// Says whether all of them were sent.
-    fn send_queued(&mut self, peer: PeerId, link: LinkId, entries: Vec<Entry>, now: Now, out: &mut Decision) -> bool {
-        let some = !entries.is_empty();
+    /// Says whether all of them were sent, and which was the last.
+    fn send_queued(
+        &mut self,
+        peer: PeerId,
+        link: LinkId,
+        entries: Vec<Entry>,
+        now: Now,
+        out: &mut Decision,
+    ) -> (bool, Option<EntryId>) {
+        let mut last = None;
         for entry in entries {
             if !self.has_room(link, entry.weight()) {
-                return false;
+                return (false, last);
             }
             self.talk(peer).unqueue(entry.weight());
             let id = entry.id;
+            last = Some(id);
             let place = self.place_and_send(peer, link, entry, now, out);
             out.change(Change::Place { peer, id, place });
         }
-        some
+        (last.is_some(), last)
     }
 
     fn has_room(&self, link: LinkId, weight: usize) -> bool {
         self.links.get(&link).is_some_and(|state| state.in_flight.has_room_for(weight))
     }
 
+    /// Says whether all of them were sent, and which was the last that is not erased.
     fn send_again(
         &mut self,
         peer: PeerId,
@@ -100,20 +112,21 @@ impl State {
         entries: Vec<LoggedEntry>,
         now: Now,
         out: &mut Decision,
-    ) -> bool {
-        let Some(mut cursor) = self.links.get(&link).map(|state| state.cursor) else { return false };
-        let some = !entries.is_empty();
+    ) -> (bool, Option<EntryId>) {
+        let Some(mut cursor) = self.links.get(&link).map(|state| state.cursor) else { return (false, None) };
+        let (some, mut last) = (!entries.is_empty(), None);
         for logged in entries {
             let weight = logged.entry.as_ref().map_or(0, Entry::weight);
-            let Next::Logged { epoch, first, .. } = self.talk(peer).next(cursor) else { return false };
+            let Next::Logged { epoch, first, .. } = self.talk(peer).next(cursor) else { return (false, last) };
             if first != logged.n || !self.has_room(link, weight) {
-                return false;
+                return (false, last);
             }
+            last = logged.entry.as_ref().map(|entry| entry.id).or(last);
             let entry = self.talk(peer).resend(cursor, epoch, logged.n, logged.hash, logged.entry);
             cursor = Some(Position { epoch, n: logged.n, hash: logged.hash });
             self.transmit(link, entry, cursor, weight, now, out);
         }
-        some
+        (some, last)
     }
 
     /// Gives an entry its place and hands it to a link. The caller makes the place durable.

@@ -8,16 +8,17 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::identity::PeerId;
+use crate::identity::{PeerId, Username};
 use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::storage::heads::{Heads, damaged};
 use crate::storage::{
-    Change, Committed, Contact, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE, ProfileStore, Snapshot,
-    StorageError, StoredMessage, Unacknowledged,
+    Change, Committed, Contact, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE,
+    ProfileStore, Snapshot, StorageError, StoredConversations, StoredMessage, Unacknowledged,
 };
 
-/// All that a profile holds, as data. Nothing here costs more than the logarithm of what is held, but for copying it and
-/// [`snapshot`](Self::snapshot), which costs what it brings.
+/// All that a profile holds, as data. Nothing here costs more than the logarithm of what is held, but for copying it,
+/// [`snapshot`](Self::snapshot), which costs what it brings, and [`conversations`](Self::conversations), which looks at
+/// every contact.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ProfileData {
     contacts: BTreeMap<PeerId, Contact>,
@@ -121,6 +122,31 @@ impl ProfileData {
         page.sort_unstable();
         page.drain(..page.len().saturating_sub(limit));
         Ok(page.iter().filter_map(|ordinal| self.entries.get(ordinal)).map(|held| self.shown(held)).collect())
+    }
+
+    /// As [`ProfileStore::conversations`].
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownMessage`] when `before` names no message.
+    pub fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {
+        let before = match query.before {
+            Some(id) => self.ordinal_of(id, None).ok_or(StorageError::UnknownMessage(id))?,
+            None => u64::MAX,
+        };
+        // By name: the newest ordinal under any of its keys, and whether one of them is not forgotten.
+        let mut names: BTreeMap<&Username, (Option<u64>, bool)> = BTreeMap::new();
+        for contact in self.contacts.values() {
+            let newest = self.talks.get(&contact.peer_id).and_then(|talk| talk.all.last().copied());
+            let name = names.entry(&contact.name).or_default();
+            *name = (name.0.max(newest), name.1 || !contact.forgotten);
+        }
+        let newest: BTreeSet<u64> = names.values().filter_map(|(newest, _)| *newest).collect();
+        let older = newest.range(..before).rev().filter_map(|ordinal| self.entries.get(ordinal));
+        let messages = older.clone().map(|held| self.shown(held));
+        let messages = query.limit.take(messages, |message| message.entry.weight());
+        let silent = names.iter().filter(|(_, (newest, known))| newest.is_none() && *known);
+        let silent = (messages.len() == older.count()).then(|| silent.map(|(name, _)| (*name).clone()).collect());
+        Ok(StoredConversations { newest: messages, silent })
     }
 
     /// Forgets what an entry of theirs says, or one of mine that they have acknowledged. Its number and hash stay in
@@ -389,5 +415,9 @@ impl ProfileStore for MemoryProfile {
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
         self.with(|data| data.history(&query))
+    }
+
+    async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {
+        self.with(|data| data.conversations(query))
     }
 }

@@ -1,5 +1,7 @@
 //! A peer's profile in SQLite: the connections, and everything that reads.
 
+mod conversations;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::RangeInclusive;
@@ -19,8 +21,8 @@ use crate::identity::PeerId;
 use crate::message::{Entry, EntryId, Epoch};
 use crate::storage::heads::Heads;
 use crate::storage::{
-    Change, Committed, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE, ProfileStore, Snapshot,
-    StorageError, StoredMessage,
+    Change, Committed, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE, ProfileStore,
+    Snapshot, StorageError, StoredConversations, StoredMessage,
 };
 
 /// How many readings may run at once, beside the one commit: a page of history for a few windows; more would only
@@ -183,6 +185,10 @@ impl ProfileStore for SqlProfile {
         page.sort_unstable();
         page.drain(..page.len().saturating_sub(limit));
         messages(&view, &page).await
+    }
+
+    async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {
+        conversations::read(&self.view().await?, query).await
     }
 }
 

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use crate::identity::PeerId;
 use crate::message::{Entry, Epoch};
 use crate::storage::{
-    Change, Committed, HistoryQuery, LoadLimit, LoggedEntry, MemoryProfile, ProfileStore, Snapshot, StorageError,
-    StoredMessage,
+    Change, Committed, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, MemoryProfile, ProfileStore, Snapshot,
+    StorageError, StoredConversations, StoredMessage,
 };
 
 /// A [`MemoryProfile`] of which commits and loads fail when they are told to. Clones are handles of the same store.
@@ -27,6 +27,7 @@ struct Faults {
     /// Every so manieth commit fails; 0 for none.
     every: AtomicUsize,
     tried: AtomicUsize,
+    heaviest: AtomicUsize,
 }
 
 impl FaultyProfile {
@@ -48,6 +49,11 @@ impl FaultyProfile {
     /// How many failures that were ordered by number are still to come.
     pub fn failures_left(&self) -> usize {
         self.faults.commits.load(Ordering::SeqCst) + self.faults.loads.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes of messages it has brought at most in one reading of conversations.
+    pub fn heaviest_reading(&self) -> usize {
+        self.faults.heaviest.load(Ordering::SeqCst)
     }
 
     /// What it holds.
@@ -95,5 +101,12 @@ impl ProfileStore for FaultyProfile {
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
         self.inner.history(query).await
+    }
+
+    async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {
+        let reading = self.inner.conversations(query).await?;
+        let weight = reading.newest.iter().map(|message| message.entry.weight()).sum();
+        self.faults.heaviest.fetch_max(weight, Ordering::SeqCst);
+        Ok(reading)
     }
 }

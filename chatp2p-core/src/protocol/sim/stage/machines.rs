@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::code::Code;
+use crate::identity::{PeerId, Username};
 use crate::message::{Author, EntryId};
 use crate::protocol::decision::{Ask, Decision, Effect, Outcome};
 use crate::protocol::event::Event;
@@ -131,17 +132,33 @@ impl Stage {
     }
 
     pub(super) fn told(&mut self, node: usize, event: &Event) {
-        if let Event::Message(message) = event {
-            let from = self.players.iter().find(|player| player.name == message.from).map(Player::peer_id);
-            let held = from.filter(|from| self.players[node].disk.holds(*from, Author::Them, message.id));
-            match held {
-                None => self.break_promise(format!("node {node} told of a message that is not durable")),
-                Some(from) if !self.told_of.insert((node, from, message.id)) => {
-                    self.break_promise(format!("node {node} told twice of one message"));
+        match event {
+            Event::Message(message) => {
+                let from = self.by_name(&message.from);
+                let held = from.filter(|from| self.players[node].disk.holds(*from, Author::Them, message.id));
+                match held {
+                    None => self.break_promise(format!("node {node} told of a message that is not durable")),
+                    Some(from) if !self.told_of.insert((node, from, message.id)) => {
+                        self.break_promise(format!("node {node} told twice of one message"));
+                    }
+                    Some(_) => {}
                 }
-                Some(_) => {}
             }
+            Event::Written(message) => {
+                let to = self.by_name(&message.to);
+                if !to.is_some_and(|to| self.players[node].disk.holds(to, Author::Me, message.id)) {
+                    self.break_promise(format!("node {node} told of a message of its own that is not durable"));
+                }
+                if !self.written.insert((node, message.id)) {
+                    self.break_promise(format!("node {node} told twice of one message of its own"));
+                }
+            }
+            _ => {}
         }
+    }
+
+    fn by_name(&self, name: &Username) -> Option<PeerId> {
+        self.players.iter().find(|player| player.name == *name).map(Player::peer_id)
     }
 
     pub(super) fn replied(&mut self, node: usize, id: CommandId, outcome: Option<Outcome>) {
@@ -168,6 +185,9 @@ impl Stage {
         let recipient = self.players[to].peer_id();
         if !self.players[from].disk.holds(recipient, Author::Me, id) {
             self.break_promise(format!("node {from} answered for a message that is not durable"));
+        }
+        if !self.written.contains(&(from, id)) {
+            self.break_promise(format!("node {from} answered for a message and told nobody else"));
         }
         self.judge.promise(from, to, number, id);
     }

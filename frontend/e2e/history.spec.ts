@@ -1,0 +1,60 @@
+// A long conversation: only what is visible is drawn, and nothing jumps.
+import { expect, messages, test } from './stage'
+
+const COUNT = 450
+
+test('older messages come as one scrolls up, in order, and what one reads stays where it is', async ({
+  alice,
+  bob,
+  visit,
+  say,
+}) => {
+  await alice.goOnline()
+  await bob.goOnline()
+  await alice.connect(bob)
+  const text = (n: number) => `number ${n} ${'word '.repeat(n % 23)}`.trim()
+  for (let n = 1; n <= COUNT; n++) await alice.send(bob, text(n))
+  await expect.poll(async () => (await bob.messages()).length).toBe(COUNT)
+  const b = await visit(bob, 'chats/alice')
+  await expect(messages(b).last().locator('.text')).toHaveText(text(COUNT))
+  expect(await messages(b).count(), 'only some are drawn').toBeLessThan(60)
+
+  // Scrolls to the beginning step by step and, after each step, watches: as long as nobody scrolls, nothing may move, whatever
+  // comes in above.
+  const { texts, moved, steps } = await b.getByTestId('timeline').evaluate(async (box) => {
+    const frame = () => new Promise((done) => requestAnimationFrame(done))
+    const top = (article: Element) => article.getBoundingClientRect().top - box.getBoundingClientRect().top
+    const texts = new Set<string>()
+    const moved: number[] = []
+    let steps = 0
+    for (let still = 0; still < 40; steps++) {
+      box.scrollBy(0, -350)
+      await frame()
+      await frame()
+      const first = [...box.querySelectorAll('article')].find((article) => top(article) > 0)
+      const before = first && top(first)
+      for (let n = 0; n < 4; n++) await frame()
+      if (first?.isConnected && before !== undefined && Math.abs(top(first) - before) > 2)
+        moved.push(top(first) - before)
+      for (const text of box.querySelectorAll('article .text')) texts.add(text.textContent)
+      still = box.scrollTop === 0 ? still + 1 : 0
+    }
+    return { texts: [...texts], moved, steps }
+  })
+  expect(steps).toBeGreaterThan(60)
+  expect(moved, 'what was read has moved').toEqual([])
+  const seen = new Map(texts.map((text) => [Number(/^number (\d+)/.exec(text)?.[1]), text]))
+  expect([...seen.keys()].sort((one, other) => one - other)).toEqual(
+    Array.from({ length: COUNT }, (_, n) => n + 1),
+  )
+  for (const [n, shown] of seen) expect(shown).toBe(text(n))
+  await expect(b.getByText(say('chat.beginning'))).toBeAttached()
+
+  // A message that comes meanwhile takes nobody along.
+  await expect(b.locator('.jump')).toBeVisible()
+  await alice.send(bob, 'news')
+  await expect(b.locator('.jump')).toContainText('1')
+  await b.locator('.jump').click()
+  await expect(messages(b).last().locator('.text')).toHaveText('news')
+  await expect(b.locator('.jump')).toBeHidden()
+})

@@ -1,0 +1,160 @@
+// When something is in the way: the page says so, and goes on by itself as soon as it can.
+import { conversation, expect, message, messages, start, test, tick, write } from './stage'
+
+const GONE = [/ERR_CONNECTION_REFUSED/, /ERR_CONNECTION_RESET/, /ERR_EMPTY_RESPONSE/, /WebSocket connection/]
+const refused = (status: number) => new RegExp(`the server responded with a status of ${status}`)
+
+test('when the program is gone the page waits, comes back and catches up', async ({
+  alice,
+  bob,
+  visit,
+  say,
+  complaints,
+}) => {
+  complaints.excuse(...GONE)
+  await alice.goOnline()
+  await bob.goOnline()
+  await bob.connect(alice)
+  const a = await visit(alice, 'chats/bob')
+  await write(a, 'one')
+  await expect(tick(message(a, 'one'))).toHaveAttribute('data-delivery', 'delivered')
+  await alice.program.end('SIGKILL')
+  await expect(a.getByTestId('lost')).toContainText(say('live.lost'))
+  await bob.send(alice, 'while she was away')
+  // What is written now is not lost either: it says that it was not sent, and stays where it was begun.
+  await write(a, 'into the void')
+  await expect(a.getByText(say('problems.node_unreachable'))).toBeVisible()
+  await alice.program.again()
+  await expect(a.locator('#username')).toBeVisible({ timeout: 30_000 })
+  await start(a, 'alice')
+  await expect(messages(a).locator('.text')).toHaveText(['one', 'while she was away'])
+  await expect(a.getByTestId('composer')).toHaveValue('into the void')
+  await expect(a.getByTestId('lost')).toBeHidden()
+})
+
+test('what is written while the program is away can be sent again', async ({
+  alice,
+  bob,
+  visit,
+  say,
+  complaints,
+}) => {
+  complaints.excuse(...GONE)
+  await alice.goOnline()
+  await bob.goOnline()
+  await alice.connect(bob)
+  const a = await visit(alice, 'chats/bob')
+  await expect(a.getByTestId('presence')).toHaveText(say('presence.connected'))
+  await a.route('**/send', (route) => route.abort('connectionrefused'))
+  await write(a, 'again and again')
+  await expect(a.getByText(say('problems.node_unreachable'))).toBeVisible()
+  await expect(tick(message(a, 'again and again'))).toHaveAttribute('data-delivery', 'failed')
+  await a.unroute('**/send')
+  await a.getByRole('button', { name: say('chat.retry') }).click()
+  await expect(tick(message(a, 'again and again'))).toHaveAttribute('data-delivery', 'delivered')
+  await bob.hears(['alice', 'again and again'])
+  await expect(messages(a)).toHaveCount(1)
+})
+
+test('a name that is taken, and a tracker that is not there, are said in words', async ({
+  alice,
+  bob,
+  visit,
+  say,
+  complaints,
+}) => {
+  complaints.excuse(refused(409), refused(502), refused(422))
+  await bob.goOnline()
+  const a = await visit(alice)
+  const problem = a.getByRole('alert')
+  for (const [name, key] of [
+    ['bob', 'problems.name_taken'],
+    ['Bob', 'problems.name_confusable'],
+  ] as const) {
+    await a.locator('#username').fill(name)
+    await a.locator('#username').press('Enter')
+    await expect(problem).toHaveText(say(key))
+  }
+  await a.locator('summary').click()
+  await a.locator('#tracker').fill('http://127.0.0.1:1')
+  await a.locator('#username').fill('alice')
+  await a.locator('#username').press('Enter')
+  await expect(problem).toHaveText(say('problems.tracker_unreachable'))
+  await a.locator('#username').fill('two words')
+  await a.locator('#tracker').fill('')
+  await a.locator('#username').press('Enter')
+  await expect(problem).toHaveAttribute('data-code', 'invalid_input')
+  await start(a, 'alice')
+})
+
+test('somebody who cannot be reached is said to be so', async ({ alice, bob, visit, say, complaints }) => {
+  complaints.excuse(refused(400))
+  await alice.goOnline()
+  await bob.goOnline()
+  const a = await visit(alice)
+  await a.getByTestId('people').getByText('bob').click()
+  await bob.program.end('SIGKILL')
+  await a.getByTestId('connect').click()
+  await expect(a.getByRole('alert')).toHaveText(say('problems.unreachable'))
+})
+
+test('a link can be closed and opened again', async ({ alice, bob, visit, say }) => {
+  await alice.goOnline()
+  await bob.goOnline()
+  await alice.connect(bob)
+  const [a, b] = [await visit(alice, 'chats/bob'), await visit(bob, 'chats/alice')]
+  await a.getByTestId('disconnect').click()
+  for (const page of [a, b]) await expect(page.getByTestId('presence')).toHaveText(say('presence.available'))
+  await a.getByTestId('reconnect').click()
+  for (const page of [a, b]) await expect(page.getByTestId('presence')).toHaveText(say('presence.connected'))
+})
+
+test('another key under a known name is a warning, and the user decides', async ({
+  alice,
+  bob,
+  tracker,
+  visit,
+  say,
+  complaints,
+}) => {
+  complaints.excuse(refused(400))
+  await alice.goOnline()
+  await bob.goOnline()
+  await alice.connect(bob)
+  await alice.send(bob, 'to the old bob')
+  await bob.hears(['alice', 'to the old bob'])
+  // A tracker that has forgotten who owned the name lists whoever comes first.
+  await tracker.end()
+  const newBob = await bob.reinstall()
+  await tracker.again()
+  await newBob.goOnline()
+  // It has forgotten her as well, until she says that she is there.
+  await alice.call('POST', '/stop')
+  await alice.goOnline()
+  const a = await visit(alice, 'chats/bob')
+  await expect(a.getByTestId('presence')).not.toHaveText(say('presence.connected'))
+  await a.getByTestId('reconnect').click()
+  const warning = a.getByTestId('key-changed')
+  await expect(warning).toContainText(say('key.title', { name: 'bob' }))
+  await write(a, 'can you read this?')
+  await expect(tick(message(a, 'can you read this?'))).toHaveAttribute('data-delivery', 'queued')
+  expect(await newBob.messages()).toEqual([])
+  await warning.getByRole('button').click()
+  await a.getByTestId('accept-key').click()
+  await expect(a.getByTestId('presence')).toHaveText(say('presence.connected'))
+  await expect(tick(message(a, 'can you read this?'))).toHaveAttribute('data-delivery', 'failed')
+  await expect(warning).toBeHidden()
+  await write(a, 'and now?')
+  await newBob.hears(['alice', 'and now?'])
+  await newBob.program.end()
+})
+
+test('an address that leads nowhere says so and leads back', async ({ alice, bob, visit, say }) => {
+  await alice.goOnline()
+  await bob.goOnline()
+  await alice.connect(bob)
+  const a = await visit(alice, 'no/such/place')
+  await expect(a.getByRole('heading', { name: say('missing.title') })).toBeVisible()
+  await a.getByRole('link', { name: say('missing.home') }).click()
+  await expect(conversation(a, 'bob')).toBeVisible()
+})

@@ -1,0 +1,73 @@
+// The peer's API as functions. Types come from its OpenAPI document, so that the page cannot ask for what is not there.
+import createClient from 'openapi-fetch'
+import type { components, paths } from './gen/schema'
+import { Problem } from './problem'
+
+type Schemas = components['schemas']
+
+export type Delivery = Schemas['DeliveryState']
+export type StoredMessage = Schemas['StoredMessage']
+export type Conversation = Schemas['Conversation']
+export type NodeState = Schemas['NodeState']
+export type AvailablePeer = Schemas['AvailablePeer']
+
+// Longer than anything the peer takes: a connection is given up after ten seconds.
+const PATIENCE_MS = 20_000
+
+// The most messages or conversations on a page of either.
+export const PAGE = 100
+
+const client = createClient<paths>({
+  baseUrl: '',
+  fetch: (request) => fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) }),
+})
+
+interface Answer<T> {
+  data?: T
+  error?: unknown
+  response: Response
+}
+
+// The content of a good answer. Anything else is thrown as a `Problem`.
+async function taken<T>(call: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>
+  try {
+    answer = await call
+  } catch (cause) {
+    throw Problem.unreachable(cause)
+  }
+  if (!answer.response.ok || answer.data === undefined) throw Problem.of(answer.error, answer.response.status)
+  return answer.data
+}
+
+export const api = {
+  status: () => taken(client.GET('/status')),
+
+  start: (body: Schemas['StartNode']) => taken(client.POST('/start', { body })),
+
+  stop: () => taken(client.POST('/stop')),
+
+  available: async () => (await taken(client.GET('/peers'))).peers,
+
+  conversations: async (before?: string) => {
+    const query = before === undefined ? { limit: PAGE } : { limit: PAGE, before }
+    return (await taken(client.GET('/conversations', { params: { query } }))).conversations
+  },
+
+  connect: (peer: string) => taken(client.POST('/connect', { body: { peer_username: peer } })),
+
+  disconnect: (peer: string) =>
+    taken(client.DELETE('/disconnect/{peer_username}', { params: { path: { peer_username: peer } } })),
+
+  send: (peer: string, content: string) =>
+    taken(client.POST('/send', { body: { peer_username: peer, content } })),
+
+  broadcast: (content: string) => taken(client.POST('/broadcast', { params: { query: { content } } })),
+
+  messages: async (peer: string, before?: string) => {
+    const query = before === undefined ? { peer, limit: PAGE } : { peer, limit: PAGE, before }
+    return (await taken(client.GET('/messages', { params: { query } }))).messages
+  },
+
+  forgetKey: (name: string) => taken(client.DELETE('/contacts/{name}/key', { params: { path: { name } } })),
+}

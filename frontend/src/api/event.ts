@@ -1,0 +1,40 @@
+// What the peer tells on `/ws`.
+import type { Delivery } from './client'
+
+export type Event =
+  | { type: 'message'; data: { id: string; from: string; content: string; timestamp: string } }
+  | {
+      type: 'written'
+      data: { id: string; to: string; content: string; timestamp: string; delivery: Delivery }
+    }
+  | { type: 'sent' | 'delivered'; peer: string; through: string }
+  | { type: 'peer_connected' | 'peer_disconnected' | 'key_changed' | 'key_forgotten'; peer: string }
+  | { type: 'tracker_trouble'; code: string }
+  | { type: 'gap'; missed: number }
+  | { type: 'started'; username: string }
+  | { type: 'stopped' }
+  | { type: 'pong' }
+
+// An event from its text; `undefined` for what this page does not know, which is ignored.
+export function parse(text: string): Event | undefined {
+  const value: unknown = JSON.parse(text)
+  const known =
+    typeof value === 'object' && value !== null && 'type' in value && KNOWN.has(value.type as string)
+  return known ? (value as Event) : undefined
+}
+
+const KNOWN = new Set<string>([
+  'message',
+  'written',
+  'sent',
+  'delivered',
+  'peer_connected',
+  'peer_disconnected',
+  'key_changed',
+  'key_forgotten',
+  'tracker_trouble',
+  'gap',
+  'started',
+  'stopped',
+  'pong',
+] satisfies Event['type'][])

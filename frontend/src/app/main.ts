@@ -1,0 +1,18 @@
+// Where the page begins.
+import { createApp, watchEffect } from 'vue'
+import { i18n } from '@/i18n'
+import { goLive } from '@/stores/live'
+import { watchPeople } from '@/stores/people'
+import { preferences } from '@/stores/preferences'
+import '@/styles/tokens.css'
+import '@/styles/base.css'
+import App from './App.vue'
+import { router } from './router'
+
+watchEffect(() => {
+  document.documentElement.dataset.theme = preferences.theme
+})
+
+goLive()
+watchPeople()
+createApp(App).use(i18n).use(router).mount('#app')

@@ -1,0 +1,315 @@
+// All conversations, normalised by the other end's name. Answers and events change them here and nowhere else.
+import { computed, reactive } from 'vue'
+import { api, PAGE, type Conversation, type Delivery } from '@/api/client'
+import type { Event } from '@/api/event'
+import { asProblem, UNREACHABLE, type Problem } from '@/api/problem'
+import { draftOf, keepDraft } from './drafts'
+import { hold } from './hold'
+import { node } from './node'
+import * as reading from './reading'
+import * as timeline from './timeline'
+import type { Message, Timeline } from './timeline'
+
+// A message of mine that the peer has not yet told to everybody.
+export interface Pending {
+  readonly key: number
+  readonly content: string
+  readonly timestamp: string
+  // Known once the peer has answered.
+  id?: string
+  problem?: Problem
+}
+
+// The newest message of a conversation, as far as a list shows it.
+export interface Last {
+  id: string
+  mine: boolean
+  excerpt: string
+  timestamp: string
+  delivery: Delivery
+}
+
+export interface Chat extends Timeline {
+  readonly peer: string
+  // Whether there is a link.
+  connected: boolean
+  // Whether this node was ever connected to them; only then can it send.
+  contact: boolean
+  // Another key than the known one goes by the name.
+  keyChanged: boolean
+  // Whether the newest page was read.
+  loaded: boolean
+  loading: 'newest' | 'older' | undefined
+  problem: Problem | undefined
+  last: Last | undefined
+  pending: Pending[]
+  // Rises with everything that is written; by it conversations are sorted, for clocks may be wrong.
+  order: number
+}
+
+// What is kept of a conversation that nobody looks at.
+const KEPT = 200
+
+// As long as the excerpts that the peer sends.
+const EXCERPT = 200
+
+const chats = reactive(new Map<string, Chat>())
+
+let orders = 0
+
+export const chatOf = (peer: string): Chat | undefined => chats.get(peer)
+
+// Those that a list shows, the newest first.
+export const conversations = computed(() => {
+  const known = [...chats.values()].filter(({ contact, last }) => contact || last)
+  return known.sort((one, other) => other.order - one.order)
+})
+
+export const connectedPeers = computed(() =>
+  [...chats.values()].filter(({ connected }) => connected).map(({ peer }) => peer),
+)
+
+// How many of theirs are unread; 1 where it is not known how many.
+export function unreadOf(chat: Chat): number {
+  const read = reading.readOf(chat.peer)
+  if (!chat.last || chat.last.id === read) return 0
+  return chat.messages.length ? timeline.unread(chat, read) : Number(!chat.last.mine)
+}
+
+export const totalUnread = computed(() => conversations.value.reduce((sum, chat) => sum + unreadOf(chat), 0))
+
+export function open(peer: string): Chat {
+  let chat = chats.get(peer)
+  if (!chat) {
+    chats.set(peer, {
+      ...timeline.empty(),
+      peer,
+      connected: false,
+      contact: false,
+      keyChanged: false,
+      loaded: false,
+      loading: undefined,
+      problem: undefined,
+      last: undefined,
+      pending: [],
+      order: 0,
+    })
+    chat = chats.get(peer) as Chat
+  }
+  return chat
+}
+
+// Forgets everything: another node runs, or none.
+export function clear(): void {
+  salvage()
+  chats.clear()
+}
+
+// Puts what could not be sent back to where it was begun.
+export function salvage(): void {
+  for (const { peer, pending } of chats.values()) {
+    const refused = pending.filter(({ problem }) => problem).map(({ content }) => content)
+    if (refused.length) keepDraft(peer, [...refused, draftOf(peer)].filter(Boolean).join('\n'))
+  }
+}
+
+// Takes all that the peer knows about conversations.
+export function showAll(known: Conversation[], me: string): void {
+  const names = new Set(known.map(({ peer }) => peer))
+  for (const chat of chats.values()) if (!names.has(chat.peer)) chat.connected = false
+  orders += known.length
+  for (const [index, { peer, connected, last }] of known.entries()) {
+    const chat = open(peer)
+    chat.contact = true
+    chat.order = orders - index
+    chat.connected = connected
+    chat.last = last && {
+      id: last.id,
+      mine: last.from !== peer,
+      excerpt: last.excerpt,
+      timestamp: last.timestamp,
+      delivery: last.delivery,
+    }
+  }
+  reading.begin(me, known)
+}
+
+const lastOf = ({ id, mine, content, timestamp, delivery }: Message): Last => ({
+  id,
+  mine,
+  excerpt: [...content.slice(0, 2 * EXCERPT)].slice(0, EXCERPT).join(''),
+  timestamp,
+  delivery,
+})
+
+// Reads the newest messages of a conversation.
+export function loadNewest(chat: Chat): Promise<void> {
+  return load(chat, 'newest', async () => {
+    const page = (await api.messages(chat.peer)).map((stored) => timeline.fromStored(stored, node.username))
+    timeline.mergeNewest(chat, page, PAGE)
+    const newest = page.at(-1)
+    if (newest) chat.last = lastOf(newest)
+    chat.pending = chat.pending.filter((pending) => !page.some((message) => isOf(pending, message)))
+    chat.loaded = true
+  })
+}
+
+// Whether a message of the history is this pending one. Where the answer was lost, what it says and when it was written
+// have to do.
+function isOf({ id, problem, content, timestamp }: Pending, message: Message): boolean {
+  if (id !== undefined) return message.id === id
+  const lost = problem === undefined || problem.code === UNREACHABLE
+  return lost && message.mine && message.content === content && message.timestamp >= timestamp
+}
+
+// Reads the messages before the first one.
+export function loadOlder(chat: Chat): Promise<void> {
+  const first = chat.messages[0]
+  if (!first || chat.complete) return Promise.resolve()
+  return load(chat, 'older', async () => {
+    const page = (await api.messages(chat.peer, first.id)).map((stored) =>
+      timeline.fromStored(stored, node.username),
+    )
+    // Meanwhile another beginning may have come.
+    if (chat.messages[0]?.id === first.id) timeline.mergeOlder(chat, page, PAGE)
+  })
+}
+
+async function load(chat: Chat, what: 'newest' | 'older', read: () => Promise<void>): Promise<void> {
+  // The newest are wanted because something may have changed since the last reading began.
+  if (chat.loading && what === 'older') return
+  while (chat.loading) await new Promise<void>((done) => waiting.push(done))
+  chat.loading = what
+  chat.problem = undefined
+  try {
+    await hold(read)
+  } catch (thrown) {
+    chat.problem = asProblem(thrown)
+  } finally {
+    chat.loading = undefined
+    waiting.splice(0).forEach((done) => done())
+  }
+}
+
+// Who waits for a reading to end.
+const waiting: (() => void)[] = []
+
+export function leave(chat: Chat): void {
+  timeline.trim(chat, KEPT)
+}
+
+// Takes an event in. Says which message of somebody else is new.
+export function take(event: Event): { chat: Chat; message: Message } | undefined {
+  switch (event.type) {
+    case 'message': {
+      const { id, from, content, timestamp } = event.data
+      const chat = open(from)
+      const message: Message = { id, mine: false, content, timestamp, delivery: 'delivered' }
+      chat.contact = true
+      return add(chat, message) ? { chat, message } : undefined
+    }
+    case 'written': {
+      const { id, to, content, timestamp, delivery } = event.data
+      const chat = open(to)
+      settle(chat, id, content)
+      add(chat, { id, mine: true, content, timestamp, delivery })
+      return undefined
+    }
+    case 'sent':
+    case 'delivered': {
+      const chat = open(event.peer)
+      timeline.advance(chat, event.through, event.type)
+      const last = chat.last
+      const newest = chat.messages.at(-1)
+      if (last && newest?.id === last.id) last.delivery = newest.delivery
+      else if (last?.mine && last.id === event.through) last.delivery = event.type
+      return undefined
+    }
+    case 'peer_connected': {
+      const chat = open(event.peer)
+      Object.assign(chat, { connected: true, contact: true, keyChanged: false })
+      return undefined
+    }
+    case 'peer_disconnected': {
+      const chat = open(event.peer)
+      chat.connected = false
+      timeline.linkLost(chat)
+      if (chat.last?.mine && chat.last.delivery === 'sent') chat.last.delivery = 'queued'
+      return undefined
+    }
+    case 'key_changed':
+      open(event.peer).keyChanged = true
+      return undefined
+    case 'key_forgotten': {
+      const chat = open(event.peer)
+      Object.assign(chat, { contact: false, keyChanged: false })
+      timeline.keyForgotten(chat)
+      if (chat.last?.mine && chat.last.delivery !== 'delivered') chat.last.delivery = 'failed'
+      return undefined
+    }
+    default:
+      return undefined
+  }
+}
+
+function add(chat: Chat, message: Message): boolean {
+  const added = timeline.append(chat, message)
+  if (added) {
+    chat.last = lastOf(message)
+    chat.order = ++orders
+  }
+  return added
+}
+
+let keys = 0
+
+// What is being sent to each, one after the other, so that messages keep the order in which they were written.
+const sending = new Map<string, Promise<void>>()
+
+// Shows a message at once and sends it.
+export function send(chat: Chat, content: string): void {
+  const key = ++keys
+  chat.order = ++orders
+  chat.pending.push({ key, content, timestamp: new Date().toISOString() })
+  const before = sending.get(chat.peer) ?? Promise.resolve()
+  const now = before.then(() => deliver(chat, key, content))
+  sending.set(chat.peer, now)
+}
+
+async function deliver(chat: Chat, key: number, content: string): Promise<void> {
+  // The same object as the one that is shown.
+  const mine = () => chat.pending.find((pending) => pending.key === key)
+  try {
+    const { id } = await api.send(chat.peer, content)
+    const pending = mine()
+    if (pending) pending.id = id
+    if (chat.messages.some((message) => message.id === id)) discard(chat, key)
+  } catch (thrown) {
+    const pending = mine()
+    if (pending) pending.problem = asProblem(thrown)
+  }
+}
+
+// The message was told to everybody: it is not pending any more. The event may be faster than the answer with its id.
+function settle(chat: Chat, id: string, content: string): void {
+  const pending =
+    chat.pending.find((pending) => pending.id === id) ??
+    chat.pending.find(
+      (pending) =>
+        pending.id === undefined &&
+        pending.content === content &&
+        !(pending.problem && pending.problem.code !== UNREACHABLE),
+    )
+  if (pending) discard(chat, pending.key)
+}
+
+export function discard(chat: Chat, key: number): void {
+  chat.pending = chat.pending.filter((pending) => pending.key !== key)
+}
+
+export function retry(chat: Chat, key: number): void {
+  const pending = chat.pending.find((pending) => pending.key === key)
+  if (!pending) return
+  discard(chat, key)
+  send(chat, pending.content)
+}
