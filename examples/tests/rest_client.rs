@@ -55,7 +55,7 @@ async fn demo() -> (Child, [String; 2]) {
     timeout(WITHIN, reading).await.expect("a demo that says where it is");
     let urls = ["alice", "bob"].map(|name| {
         let line = said.iter().find(|line| line.trim_start().starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().strip_suffix("/docs").unwrap().to_owned()
+        line.split_whitespace().nth(1).unwrap().strip_suffix("/app/").unwrap().to_owned()
     });
     (demo, urls)
 }

@@ -13,8 +13,9 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::http::{self, Answer};
 
@@ -220,10 +221,13 @@ impl Events {
         let deadline = Instant::now() + WITHIN;
         loop {
             let frame = timeout_at(deadline, self.socket.next()).await.expect("an event");
-            match frame.map(Result::unwrap) {
-                Some(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
-                Some(Message::Close(_)) | None => return None,
-                Some(_) => {}
+            match frame {
+                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(_)) | Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)))
+                | None => {
+                    return None;
+                }
+                Some(other) => drop(other.unwrap()),
             }
         }
     }
