@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use chatp2p_core::identity::Username;
 use chatp2p_core::message::{EntryId, Message};
-use chatp2p_core::node::{Event, Events, HistoryPage, Node, NodeError, PeerNode};
+use chatp2p_core::node::{ConversationPage, Event, Events, HistoryPage, Node, NodeError, PeerNode};
 use chatp2p_core::storage::Profile;
 use chatp2p_core::tracker::HttpTracker;
 use chatp2p_core::transport::WebSocketTransport;
 
 use crate::Flags;
 
-/// How many messages are read at once: few, because most often one is new.
+/// How many messages, or friends, are read at once: few, because most often one is new.
 const PAGE: usize = 50;
 
 pub(crate) struct Bot {
@@ -101,17 +101,15 @@ impl Bot {
     }
 
     async fn answer_everybody(&mut self) -> Result<(), NodeError> {
-        let (mut friends, mut before) = (BTreeSet::new(), None);
+        let mut before = None;
         loop {
-            let page = self.node.history(HistoryPage { peer: None, before, limit: PAGE }).await?;
-            let Some(oldest) = page.first() else { break };
-            before = Some(oldest.id);
-            friends.extend(page.into_iter().map(|message| message.from));
+            let page = self.node.conversations(ConversationPage { before, limit: PAGE }).await?;
+            for conversation in &page {
+                self.answer(&conversation.peer).await?;
+            }
+            // Those with whom nothing was said come last.
+            let Some(last) = page.last().and_then(|conversation| conversation.last.as_ref()) else { return Ok(()) };
+            before = Some(last.id);
         }
-        friends.remove(self.node.username());
-        for friend in friends {
-            self.answer(&friend).await?;
-        }
-        Ok(())
     }
 }

@@ -59,8 +59,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     // It never came to answering.
     bot.stop().await?;
 
-    friend.say("and now?").await?;
     let mut bot = Bot::start(&flags).await?;
+    // Nothing new comes to remind it.
+    friend.hears_all(&mut bot).await?;
+    friend.say("and now?").await?;
     friend.say("hello").await?;
     friend.hears_all(&mut bot).await?;
     bot.stop().await?;

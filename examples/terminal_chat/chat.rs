@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use chatp2p_core::identity::Username;
-use chatp2p_core::message::EntryId;
+use chatp2p_core::message::{Delivery, EntryId};
 use chatp2p_core::node::{Event, HistoryPage, Node, NodeError, PeerNode};
 
 use crate::screen::{describe, line, say};
@@ -18,7 +18,14 @@ pub(crate) struct Chat {
     /// How many messages were written in this session; what is on its way is known by its number.
     written: u64,
     /// Not delivered yet, in the order in which they were written; a node bounds how many these can be.
-    under_way: VecDeque<(u64, Username, EntryId)>,
+    under_way: VecDeque<Written>,
+}
+
+struct Written {
+    number: u64,
+    to: Username,
+    id: EntryId,
+    delivery: Delivery,
 }
 
 impl Chat {
@@ -48,7 +55,9 @@ impl Chat {
             say(&text);
         }
         match event {
-            Event::Delivered { peer, through } => self.delivered(&peer, through),
+            Event::Sent { peer, through } => self.got(Delivery::Sent, &peer, through),
+            Event::Delivered { peer, through } => self.got(Delivery::Delivered, &peer, through),
+            Event::KeyForgotten(peer) => self.under_way.retain(|written| written.to != peer),
             Event::Gap { .. } => self.recent().await,
             _ => {}
         }
@@ -77,25 +86,26 @@ impl Chat {
             Ok(receipt) => {
                 self.written += 1;
                 say(&format!("  [{}] to {peer}: {}", self.written, receipt.delivery.as_str()));
-                self.under_way.push_back((self.written, peer, receipt.id));
+                let (number, id, delivery) = (self.written, receipt.id, receipt.delivery);
+                self.under_way.push_back(Written { number, to: peer, id, delivery });
             }
             Err(NodeError::NotConnected { .. }) => say(&format!("! you have never met {peer}: /connect {peer}")),
             Err(error) => say(&format!("! not sent: {error}")),
         }
     }
 
-    /// They have this message, and all that were written to them before it.
-    fn delivered(&mut self, peer: &Username, through: EntryId) {
-        if !self.under_way.iter().any(|(_, to, id)| to == peer && *id == through) {
-            return say(&format!("  to {peer}: delivered, what you wrote before this session"));
-        }
-        while let Some(at) = self.under_way.iter().position(|(_, to, _)| to == peer) {
-            let Some((number, _, id)) = self.under_way.remove(at) else { break };
-            say(&format!("  [{number}] to {peer}: delivered"));
-            if id == through {
-                break;
+    /// This message got that far, and with it all that were written to them before it.
+    fn got(&mut self, far: Delivery, peer: &Username, through: EntryId) {
+        let Some(last) = self.under_way.iter().position(|written| written.to == *peer && written.id == through) else {
+            return say(&format!("  to {peer}: {}, what you wrote before this session", far.as_str()));
+        };
+        for written in self.under_way.iter_mut().take(last + 1).filter(|written| written.to == *peer) {
+            if written.delivery < far {
+                written.delivery = far;
+                say(&format!("  [{}] to {peer}: {}", written.number, far.as_str()));
             }
         }
+        self.under_way.retain(|written| written.delivery != Delivery::Delivered);
     }
 
     async fn peers(&self) {
@@ -111,7 +121,7 @@ impl Chat {
 
     async fn forget(&self, peer: &Username) {
         match self.node.forget_key(peer).await {
-            Ok(()) => say(&format!("the key of {peer} is forgotten; /connect {peer} believes the next one")),
+            Ok(()) => say(&format!("/connect {peer} believes the next key that the tracker names")),
             Err(error) => say(&format!("! {error}")),
         }
     }

@@ -46,6 +46,7 @@ pub(crate) fn describe(event: &Event) -> Option<String> {
             "! somebody with another key ({presented}) says they are {peer}, and was not let in. \
              Ask {peer}: if they reinstalled, /forget {peer}"
         ),
+        Event::KeyForgotten(peer) => format!("* the key of {peer} is forgotten, and what was not delivered has failed"),
         Event::TrackerTrouble(code) => format!("* the tracker: {code}; trying again"),
         Event::Gap { missed } => {
             format!("! {missed} events came too fast and are not shown; the last of what was said:")

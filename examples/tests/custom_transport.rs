@@ -14,6 +14,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use async_trait::async_trait;
 use chatp2p_core::record::Endpoint;
+use chatp2p_core::testing::transport::in_time;
 use chatp2p_core::transport::{Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
 use futures_util::StreamExt;
 
@@ -94,7 +95,7 @@ async fn a_frame_announced_too_large_ends_the_link_before_it_comes() {
     let announced = u32::try_from(MAX_LINK_MESSAGE_BYTES + 1).unwrap();
     eve.write_all(&announced.to_be_bytes()).unwrap();
     let mut link = listener.accept().await.unwrap();
-    let error = link.incoming.next().await.unwrap().unwrap_err();
+    let error = in_time(link.incoming.next()).await.unwrap().unwrap_err();
     assert!(matches!(error, TransportError::Protocol { .. }), "{error}");
     assert!(link.incoming.next().await.is_none());
 }

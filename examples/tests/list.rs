@@ -15,6 +15,9 @@ const README: &str = include_str!("../README.md");
 /// What lies in the folder and is no example.
 const OTHERS: [&str; 4] = ["Cargo.toml", "README.md", "benches", "tests"];
 
+/// How far a length in the list may be off: it tells how long one reads, and not every line more should need a change there.
+const MAX_OFF: usize = 20;
+
 fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -61,12 +64,11 @@ fn every_example_is_listed_with_its_place_and_has_a_test() {
 }
 
 #[test]
-fn every_example_is_as_long_as_listed() {
+fn every_example_is_about_as_long_as_listed() {
     for [example, _, _, listed] in rows() {
         let files = &examples()[name(example)];
         let lines: usize = files.iter().map(|file| fs::read_to_string(file).unwrap().lines().count()).sum();
-        let rounded = lines.next_multiple_of(10);
-        assert_eq!(listed, rounded.to_string(), "{example} has {lines} lines: write {rounded}");
+        assert!(lines.abs_diff(listed.parse().unwrap()) <= MAX_OFF, "{example} has {lines} lines, not {listed}");
     }
 }
 

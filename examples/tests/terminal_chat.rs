@@ -99,6 +99,7 @@ async fn carol_and_bob_chat_and_bob_goes_and_comes_back() {
     carol.shows("  [2] to bob: queued").await;
     let mut bob = Terminal::open("bob", &url, folder.path(), None).await;
     bob.shows("carol: are you still there?").await;
+    carol.shows("  [2] to bob: sent").await;
     carol.shows("  [2] to bob: delivered").await;
     carol.ends().await;
     bob.shows("* carol is gone").await;
@@ -184,6 +185,7 @@ fn every_event_that_a_person_must_know_of_is_told() {
     assert!(changed.starts_with("! ") && changed.contains(&presented.to_string()) && changed.ends_with("/forget bob"));
     let gap = told(Event::Gap { missed: 7 });
     assert!(gap.starts_with("! 7 "), "{gap}");
+    assert!(told(Event::KeyForgotten(bob())).starts_with("* the key of bob is forgotten"));
     assert!(told(Event::TrackerTrouble(Code::TrackerUnreachable)).contains("tracker_unreachable"));
 }
 
