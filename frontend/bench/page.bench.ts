@@ -1,7 +1,7 @@
 // A long conversation in a real browser, against real peers, beside a page that does nothing: the baseline of the same run.
 import { createServer } from 'node:http'
 import type { Page } from '@playwright/test'
-import { expect, messages, test } from '../e2e/stage'
+import { expect, meet, messages, test } from '../e2e/stage'
 
 const MESSAGES = 10_000
 const ROUNDS = 7
@@ -25,9 +25,7 @@ async function firstPaint(page: Page, url: string): Promise<number> {
 
 test(`${MESSAGES} messages`, async ({ alice, bob, page, complaints }) => {
   complaints.excuse(/another host/)
-  await alice.goOnline()
-  await bob.goOnline()
-  await alice.connect(bob)
+  await meet(alice, bob)
   for (let n = 1; n <= MESSAGES; n++) await alice.send(bob, `number ${n} ${'word '.repeat(n % 23)}`)
   await expect
     .poll(async () => (await bob.messages()).at(-1)?.content, { timeout: 60_000 })

@@ -1,7 +1,7 @@
 // Who cannot see the page, or uses no mouse, or has a small screen, can do everything.
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
-import { conversation, expect, message, messages, start, test, tick } from './stage'
+import { conversation, expect, meet, message, messages, start, test, tick } from './stage'
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
@@ -110,9 +110,7 @@ test('new messages are announced once, and the list itself stays silent', async 
   visit,
   say,
 }) => {
-  await alice.goOnline()
-  await bob.goOnline()
-  await bob.connect(alice)
+  await meet(bob, alice)
   const a = await visit(alice, 'chats/bob')
   await expect(a.getByTestId('presence')).toHaveText(say('presence.connected'))
   await bob.send(alice, 'listen')
@@ -123,9 +121,7 @@ test('new messages are announced once, and the list itself stays silent', async 
 })
 
 test('a narrow screen and large letters cut nothing off', async ({ alice, bob, visit, say }) => {
-  await alice.goOnline()
-  await bob.goOnline()
-  await bob.connect(alice)
+  await meet(bob, alice)
   await bob.send(alice, `${'unbroken'.repeat(60)} https://example.org/${'path/'.repeat(60)}`)
   const a = await visit(alice)
   await a.setViewportSize({ width: 320, height: 568 })

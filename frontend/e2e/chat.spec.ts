@@ -1,5 +1,5 @@
 // Two people who chat by the page alone.
-import { conversation, expect, message, messages, start, test, tick, write } from './stage'
+import { conversation, expect, meet, message, messages, start, test, tick, write } from './stage'
 
 const EMOJI = '¡Hola! 👩‍👩‍👧‍👦 🇪🇸 👍🏽 ñandú ‏שלום'
 const MARKUP =
@@ -111,9 +111,7 @@ test('what is said to somebody who is away waits and arrives when they return', 
 })
 
 test('a reload loses nothing, not even what was begun', async ({ alice, bob, visit }) => {
-  await alice.goOnline()
-  await bob.goOnline()
-  await alice.connect(bob)
+  await meet(alice, bob)
   const a = await visit(alice, 'chats/bob')
   await write(a, 'before')
   await expect(tick(message(a, 'before'))).toHaveAttribute('data-delivery', 'delivered')
@@ -130,9 +128,7 @@ test('a reload loses nothing, not even what was begun', async ({ alice, bob, vis
 test('two tabs agree', async ({ alice, bob, visit, complaints }) => {
   // A tab may ask who is there in the moment in which the other one stops the node.
   complaints.excuse(/the server responded with a status of 400/)
-  await alice.goOnline()
-  await bob.goOnline()
-  await alice.connect(bob)
+  await meet(alice, bob)
   const [one, two] = [await visit(alice, 'chats/bob'), await visit(alice, 'chats/bob')]
   await write(one, 'from one')
   await write(two, 'from two')

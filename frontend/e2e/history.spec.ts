@@ -1,5 +1,5 @@
 // A long conversation: only what is visible is drawn, and nothing jumps.
-import { expect, messages, test } from './stage'
+import { expect, meet, messages, test } from './stage'
 
 const COUNT = 450
 
@@ -9,9 +9,7 @@ test('older messages come as one scrolls up, in order, and what one reads stays 
   visit,
   say,
 }) => {
-  await alice.goOnline()
-  await bob.goOnline()
-  await alice.connect(bob)
+  await meet(alice, bob)
   const text = (n: number) => `number ${n} ${'word '.repeat(n % 23)}`.trim()
   for (let n = 1; n <= COUNT; n++) await alice.send(bob, text(n))
   await expect.poll(async () => (await bob.messages()).length).toBe(COUNT)

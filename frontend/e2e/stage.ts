@@ -101,6 +101,13 @@ export const test = base.extend<Stage>({
   },
 })
 
+// Both go online, and the first one connects, without the page.
+export const meet = async (one: Peer, other: Peer) => {
+  await one.goOnline()
+  await other.goOnline()
+  await one.connect(other)
+}
+
 // What people do with the page, by the words and roles they find it by.
 export const start = async (page: Page, name: string) => {
   await page.locator('#username').fill(name)

@@ -1,5 +1,5 @@
 // When something is in the way: the page says so, and goes on by itself as soon as it can.
-import { conversation, expect, message, messages, start, test, tick, write } from './stage'
+import { conversation, expect, meet, message, messages, start, test, tick, write } from './stage'
 
 const GONE = [/ERR_CONNECTION_REFUSED/, /ERR_CONNECTION_RESET/, /ERR_EMPTY_RESPONSE/, /WebSocket connection/]
 const refused = (status: number) => new RegExp(`the server responded with a status of ${status}`)
@@ -12,9 +12,7 @@ test('when the program is gone the page waits, comes back and catches up', async
   complaints,
 }) => {
   complaints.excuse(...GONE)
-  await alice.goOnline()
-  await bob.goOnline()
-  await bob.connect(alice)
+  await meet(bob, alice)
   const a = await visit(alice, 'chats/bob')
   await write(a, 'one')
   await expect(tick(message(a, 'one'))).toHaveAttribute('data-delivery', 'delivered')
@@ -40,9 +38,7 @@ test('what is written while the program is away can be sent again', async ({
   complaints,
 }) => {
   complaints.excuse(...GONE)
-  await alice.goOnline()
-  await bob.goOnline()
-  await alice.connect(bob)
+  await meet(alice, bob)
   const a = await visit(alice, 'chats/bob')
   await expect(a.getByTestId('presence')).toHaveText(say('presence.connected'))
   await a.route('**/send', (route) => route.abort('connectionrefused'))
@@ -99,9 +95,7 @@ test('somebody who cannot be reached is said to be so', async ({ alice, bob, vis
 })
 
 test('a link can be closed and opened again', async ({ alice, bob, visit, say }) => {
-  await alice.goOnline()
-  await bob.goOnline()
-  await alice.connect(bob)
+  await meet(alice, bob)
   const [a, b] = [await visit(alice, 'chats/bob'), await visit(bob, 'chats/alice')]
   await a.getByTestId('disconnect').click()
   for (const page of [a, b]) await expect(page.getByTestId('presence')).toHaveText(say('presence.available'))
@@ -118,9 +112,7 @@ test('another key under a known name is a warning, and the user decides', async 
   complaints,
 }) => {
   complaints.excuse(refused(400))
-  await alice.goOnline()
-  await bob.goOnline()
-  await alice.connect(bob)
+  await meet(alice, bob)
   await alice.send(bob, 'to the old bob')
   await bob.hears(['alice', 'to the old bob'])
   // A tracker that has forgotten who owned the name lists whoever comes first.
@@ -150,9 +142,7 @@ test('another key under a known name is a warning, and the user decides', async 
 })
 
 test('an address that leads nowhere says so and leads back', async ({ alice, bob, visit, say }) => {
-  await alice.goOnline()
-  await bob.goOnline()
-  await alice.connect(bob)
+  await meet(alice, bob)
   const a = await visit(alice, 'no/such/place')
   await expect(a.getByRole('heading', { name: say('missing.title') })).toBeVisible()
   await a.getByRole('link', { name: say('missing.home') }).click()

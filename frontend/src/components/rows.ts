@@ -1,6 +1,7 @@
 // What a timeline draws, row by row: the messages, and between them the days, the line above what is new, and the beginning.
 import { sameDay } from '@/i18n/dates'
-import type { Chat, Pending } from '@/stores/chats'
+import type { Chat } from '@/stores/chats'
+import type { Pending } from '@/stores/outbox'
 import type { Message } from '@/stores/timeline'
 
 export interface MessageRow {

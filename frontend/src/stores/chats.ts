@@ -2,23 +2,15 @@
 import { computed, reactive } from 'vue'
 import { api, PAGE, type Conversation, type Delivery } from '@/api/client'
 import type { Event } from '@/api/event'
-import { asProblem, UNREACHABLE, type Problem } from '@/api/problem'
-import { draftOf, keepDraft } from './drafts'
+import { asProblem, type Problem } from '@/api/problem'
+import { openDrafts } from './drafts'
 import { hold } from './hold'
 import { node } from './node'
-import * as reading from './reading'
+import * as outbox from './outbox'
+import type { Pending } from './outbox'
+import { openReading, readOf } from './reading'
 import * as timeline from './timeline'
 import type { Message, Timeline } from './timeline'
-
-// A message of mine that the peer has not yet told to everybody.
-export interface Pending {
-  readonly key: number
-  readonly content: string
-  readonly timestamp: string
-  // Known once the peer has answered.
-  id?: string
-  problem?: Problem
-}
 
 // The newest message of a conversation, as far as a list shows it.
 export interface Last {
@@ -71,7 +63,7 @@ export const connectedPeers = computed(() =>
 
 // How many of theirs are unread; 1 where it is not known how many.
 export function unreadOf(chat: Chat): number {
-  const read = reading.readOf(chat.peer)
+  const read = readOf(chat.peer)
   if (!chat.last || chat.last.id === read) return 0
   return chat.messages.length ? timeline.unread(chat, read) : Number(!chat.last.mine)
 }
@@ -107,10 +99,7 @@ export function clear(): void {
 
 // Puts what could not be sent back to where it was begun.
 export function salvage(): void {
-  for (const { peer, pending } of chats.values()) {
-    const refused = pending.filter(({ problem }) => problem).map(({ content }) => content)
-    if (refused.length) keepDraft(peer, [...refused, draftOf(peer)].filter(Boolean).join('\n'))
-  }
+  for (const chat of chats.values()) outbox.salvage(chat)
 }
 
 // Takes all that the peer knows about conversations.
@@ -131,7 +120,8 @@ export function showAll(known: Conversation[], me: string): void {
       delivery: last.delivery,
     }
   }
-  reading.begin(me, known)
+  openReading(me, known)
+  openDrafts(me)
 }
 
 const lastOf = ({ id, mine, content, timestamp, delivery }: Message): Last => ({
@@ -149,17 +139,9 @@ export function loadNewest(chat: Chat): Promise<void> {
     timeline.mergeNewest(chat, page, PAGE)
     const newest = page.at(-1)
     if (newest) chat.last = lastOf(newest)
-    chat.pending = chat.pending.filter((pending) => !page.some((message) => isOf(pending, message)))
+    chat.pending = chat.pending.filter((pending) => !page.some((message) => outbox.isOf(pending, message)))
     chat.loaded = true
   })
-}
-
-// Whether a message of the history is this pending one. Where the answer was lost, what it says and when it was written
-// have to do.
-function isOf({ id, problem, content, timestamp }: Pending, message: Message): boolean {
-  if (id !== undefined) return message.id === id
-  const lost = problem === undefined || problem.code === UNREACHABLE
-  return lost && message.mine && message.content === content && message.timestamp >= timestamp
 }
 
 // Reads the messages before the first one.
@@ -211,7 +193,7 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
     case 'written': {
       const { id, to, content, timestamp, delivery } = event.data
       const chat = open(to)
-      settle(chat, id, content)
+      outbox.settle(chat, id, content)
       add(chat, { id, mine: true, content, timestamp, delivery })
       return undefined
     }
@@ -261,55 +243,8 @@ function add(chat: Chat, message: Message): boolean {
   return added
 }
 
-let keys = 0
-
-// What is being sent to each, one after the other, so that messages keep the order in which they were written.
-const sending = new Map<string, Promise<void>>()
-
 // Shows a message at once and sends it.
 export function send(chat: Chat, content: string): void {
-  const key = ++keys
   chat.order = ++orders
-  chat.pending.push({ key, content, timestamp: new Date().toISOString() })
-  const before = sending.get(chat.peer) ?? Promise.resolve()
-  const now = before.then(() => deliver(chat, key, content))
-  sending.set(chat.peer, now)
-}
-
-async function deliver(chat: Chat, key: number, content: string): Promise<void> {
-  // The same object as the one that is shown.
-  const mine = () => chat.pending.find((pending) => pending.key === key)
-  try {
-    const { id } = await api.send(chat.peer, content)
-    const pending = mine()
-    if (pending) pending.id = id
-    if (chat.messages.some((message) => message.id === id)) discard(chat, key)
-  } catch (thrown) {
-    const pending = mine()
-    if (pending) pending.problem = asProblem(thrown)
-  }
-}
-
-// The message was told to everybody: it is not pending any more. The event may be faster than the answer with its id.
-function settle(chat: Chat, id: string, content: string): void {
-  const pending =
-    chat.pending.find((pending) => pending.id === id) ??
-    chat.pending.find(
-      (pending) =>
-        pending.id === undefined &&
-        pending.content === content &&
-        !(pending.problem && pending.problem.code !== UNREACHABLE),
-    )
-  if (pending) discard(chat, pending.key)
-}
-
-export function discard(chat: Chat, key: number): void {
-  chat.pending = chat.pending.filter((pending) => pending.key !== key)
-}
-
-export function retry(chat: Chat, key: number): void {
-  const pending = chat.pending.find((pending) => pending.key === key)
-  if (!pending) return
-  discard(chat, key)
-  send(chat, pending.content)
+  outbox.send(chat, content)
 }
