@@ -46,7 +46,11 @@ impl Bot {
             match event {
                 Event::Message(message) => self.answer(&message.from).await?,
                 Event::Delivered { peer, .. } if self.slow.remove(&peer) => self.answer(&peer).await?,
-                Event::Gap { .. } => self.answer_everybody().await?,
+                Event::Gap { .. } => {
+                    // Among what was missed may be that they have fetched something.
+                    self.slow.clear();
+                    self.answer_everybody().await?;
+                }
                 _ => {}
             }
         }
