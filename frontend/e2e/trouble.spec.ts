@@ -141,6 +141,25 @@ test('another key under a known name is a warning, and the user decides', async 
   await newBob.program.end()
 })
 
+test('with whom nobody can be meant any more, one connects before one writes', async ({
+  alice,
+  bob,
+  visit,
+}) => {
+  await meet(alice, bob)
+  await alice.send(bob, 'to the key that is known')
+  const a = await visit(alice, 'chats/bob')
+  await expect(tick(message(a, 'to the key'))).toHaveAttribute('data-delivery', 'delivered')
+  await alice.call('DELETE', '/contacts/bob/key')
+  await expect(a.getByTestId('composer')).toBeHidden()
+  await a.reload()
+  await expect(message(a, 'to the key')).toBeVisible()
+  await expect(a.getByTestId('composer')).toBeHidden()
+  await a.getByTestId('connect').click()
+  await write(a, 'hello again')
+  await expect(tick(message(a, 'hello again'))).toHaveAttribute('data-delivery', 'delivered')
+})
+
 test('an address that leads nowhere says so and leads back', async ({ alice, bob, visit, say }) => {
   await meet(alice, bob)
   const a = await visit(alice, 'no/such/place')

@@ -36,9 +36,9 @@ test('in a new browser all there is counts as read, and later nothing does by it
     timestamp: '',
     delivery: 'delivered' as const,
   })
-  openReading('dave', [{ peer: 'bob', connected: false, last: last('1') }])
+  openReading('dave', [{ peer: 'bob', contact: true, connected: false, last: last('1') }])
   expect(readOf('bob')).toBe('1')
-  openReading('dave', [{ peer: 'bob', connected: false, last: last('2') }])
+  openReading('dave', [{ peer: 'bob', contact: true, connected: false, last: last('2') }])
   expect(readOf('bob')).toBe('1')
 })
 

@@ -32,6 +32,8 @@ pub struct ConversationPage {
 pub struct ConversationSummary {
     /// With whom.
     pub peer: Username,
+    /// Whether a key is pinned for the name: without one there is nobody to send to.
+    pub contact: bool,
     /// Whether there is a live link.
     pub connected: bool,
     /// The newest message; `None` while nothing was said.

@@ -237,7 +237,7 @@ impl PeerNode for Node {
                 let name = |(peer, place): (PeerId, Option<(Epoch, u64)>)| {
                     let contact = state.contact(peer)?;
                     let sent = place.is_some_and(|(epoch, n)| state.is_sent(peer, epoch, n));
-                    Some((contact.name.clone(), contact.forgotten, sent))
+                    Some((contact.name.clone(), state.knows(&contact.name), contact.forgotten, sent))
                 };
                 let connected: BTreeSet<Username> = state.connected().into_iter().collect();
                 (messages.into_iter().map(name).collect::<Vec<_>>(), connected)
@@ -245,14 +245,17 @@ impl PeerNode for Node {
             .await?;
         let me = &self.parts.username;
         let with_message = found.newest.into_iter().zip(names).filter_map(|(newest, name)| {
-            let (peer, forgotten, sent) = name?;
+            let (peer, contact, forgotten, sent) = name?;
             let delivery = delivery(newest.acknowledged, sent, forgotten);
             let from = if newest.author == Author::Me { me.clone() } else { peer.clone() };
             let Newest { id, excerpt, written, .. } = newest;
-            Some((peer, Some(LastMessage { id, from, excerpt, written, delivery })))
+            Some((peer, contact, Some(LastMessage { id, from, excerpt, written, delivery })))
         });
-        let silent = found.silent.into_iter().map(|peer| (peer, None));
-        let summary = |(peer, last)| ConversationSummary { connected: connected.contains(&peer), peer, last };
+        let silent = found.silent.into_iter().map(|peer| (peer, true, None));
+        let summary = |(peer, contact, last)| {
+            let connected = connected.contains(&peer);
+            ConversationSummary { peer, contact, connected, last }
+        };
         Ok(with_message.chain(silent).map(summary).collect())
     }
 

@@ -135,6 +135,11 @@ impl State {
         self.contacts.get(&peer)
     }
 
+    /// Whether a key is pinned for this name.
+    pub fn knows(&self, name: &Username) -> bool {
+        self.names.contains_key(name)
+    }
+
     /// Whether the entry at this place of my log was handed to the live link to this peer, or arrived before.
     pub fn is_sent(&self, peer: PeerId, epoch: Epoch, n: u64) -> bool {
         let sent = || {

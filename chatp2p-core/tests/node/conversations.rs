@@ -97,15 +97,18 @@ async fn a_friend_who_reinstalled_is_one_conversation() {
     b.stop().await.unwrap();
     until("bob is gone", async || a.connected().await.unwrap().is_empty()).await;
     say(&a, &b, "too late").await;
+    assert!(list(&a).await[0].contact);
     a.forget_key(b.username()).await.unwrap();
     let page = list(&a).await;
     assert_eq!(lines(&page), ["bob: alice: too late"]);
+    assert!(!page[0].contact, "there is nobody to send to");
     assert_eq!((page[0].connected, page[0].last.as_ref().unwrap().delivery), (false, Delivery::Failed));
     a.stop().await.unwrap();
     // The next time she starts she knows his new key.
     let _ = alice.store.commit(vec![contact(peer(100), name("bob"))]).await.unwrap();
     let a = alice.start().await;
-    assert_eq!(lines(&list(&a).await), ["bob: alice: too late"]);
+    let page = list(&a).await;
+    assert_eq!((lines(&page), page[0].contact), (vec!["bob: alice: too late".to_owned()], true));
     say(&a, &b, "to the new key").await;
     let page = list(&a).await;
     assert_eq!(lines(&page), ["bob: alice: to the new key"]);

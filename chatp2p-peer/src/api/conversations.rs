@@ -54,6 +54,8 @@ impl From<LastMessage> for NewestMessage {
 struct Conversation {
     /// With whom.
     peer: String,
+    /// Whether one can send: false once the key was forgotten and before the next `/connect`.
+    contact: bool,
     /// Whether there is a live link.
     connected: bool,
     /// The newest message; absent while nothing was said.
@@ -64,6 +66,7 @@ impl From<ConversationSummary> for Conversation {
     fn from(summary: ConversationSummary) -> Self {
         Self {
             peer: summary.peer.to_string(),
+            contact: summary.contact,
             connected: summary.connected,
             last: summary.last.map(NewestMessage::from),
         }
@@ -87,8 +90,8 @@ impl Example for Conversations {
             timestamp: "2026-11-23T07:00:00.000Z".to_owned(),
             delivery: DeliveryState::Delivered,
         };
-        let bob = Conversation { peer: "bob".to_owned(), connected: true, last: Some(last) };
-        let carol = Conversation { peer: "carol".to_owned(), connected: false, last: None };
+        let bob = Conversation { peer: "bob".to_owned(), contact: true, connected: true, last: Some(last) };
+        let carol = Conversation { peer: "carol".to_owned(), contact: true, connected: false, last: None };
         Self { conversations: vec![bob, carol] }
     }
 }

@@ -23,7 +23,7 @@ async fn conversations_are_listed_newest_first_with_the_beginning_of_what_was_sa
     for other in [&dave, &carol, &bob] {
         link(&alice, other).await;
     }
-    let silent = |name| json!({"peer": name, "connected": true});
+    let silent = |name| json!({"peer": name, "contact": true, "connected": true});
     assert_eq!(page(&alice, "").await, [silent("bob"), silent("carol"), silent("dave")]);
 
     assert_eq!(alice.say("bob", "hello, bob").await.status, 200);
@@ -36,7 +36,7 @@ async fn conversations_are_listed_newest_first_with_the_beginning_of_what_was_sa
     assert_eq!(names(&all), ["carol", "bob", "dave"]);
     let last =
         json!({"id": id, "from": "carol", "excerpt": "ñ".repeat(200), "timestamp": timestamp, "delivery": "delivered"});
-    assert_eq!(all[0], json!({"peer": "carol", "connected": true, "last": last}));
+    assert_eq!(all[0], json!({"peer": "carol", "contact": true, "connected": true, "last": last}));
     assert_eq!((&all[1]["last"]["from"], &all[1]["last"]["excerpt"]), (&json!("alice"), &json!("hello, bob")));
 
     let before = |page: &[Value]| format!("?limit=1&before={}", page[0]["last"]["id"].as_str().unwrap());
@@ -50,6 +50,9 @@ async fn conversations_are_listed_newest_first_with_the_beginning_of_what_was_sa
     assert_eq!(alice.say("bob", "later").await.json()["status"], "queued");
     let newest = page(&alice, "?limit=1").await;
     assert_eq!((names(&newest), &newest[0]["last"]["delivery"]), (vec!["bob"], &json!("queued")));
+    assert_eq!(alice.ask("DELETE", "/contacts/bob/key", None).await.status, 200);
+    let forgotten = page(&alice, "?limit=1").await;
+    assert_eq!((names(&forgotten), &forgotten[0]["contact"]), (vec!["bob"], &json!(false)));
 }
 
 #[tokio::test]

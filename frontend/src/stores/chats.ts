@@ -107,10 +107,10 @@ export function showAll(known: Conversation[], me: string): void {
   const names = new Set(known.map(({ peer }) => peer))
   for (const chat of chats.values()) if (!names.has(chat.peer)) chat.connected = false
   orders += known.length
-  for (const [index, { peer, connected, last }] of known.entries()) {
+  for (const [index, { peer, contact, connected, last }] of known.entries()) {
     const chat = open(peer)
-    chat.contact = true
     chat.order = orders - index
+    chat.contact = contact
     chat.connected = connected
     chat.last = last && {
       id: last.id,

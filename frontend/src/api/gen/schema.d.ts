@@ -355,6 +355,8 @@ export interface components {
         Conversation: {
             /** @description With whom. */
             peer: string;
+            /** @description Whether one can send: false once the key was forgotten and before the next `/connect`. */
+            contact: boolean;
             /** @description Whether there is a live link. */
             connected: boolean;
             /** @description The newest message; absent while nothing was said. */
@@ -367,6 +369,7 @@ export interface components {
          *       "conversations": [
          *         {
          *           "connected": true,
+         *           "contact": true,
          *           "last": {
          *             "delivery": "delivered",
          *             "excerpt": "Hello, Bob!",
@@ -378,6 +381,7 @@ export interface components {
          *         },
          *         {
          *           "connected": false,
+         *           "contact": true,
          *           "peer": "carol"
          *         }
          *       ]
