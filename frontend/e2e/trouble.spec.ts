@@ -30,6 +30,43 @@ test('when the program is gone the page waits, comes back and catches up', async
   await expect(a.getByTestId('lost')).toBeHidden()
 })
 
+test('a line that was cut is taken up again, and nothing that happened meanwhile is missing', async ({
+  alice,
+  bob,
+  visit,
+  say,
+}) => {
+  await meet(alice, bob)
+  await alice.send(bob, 'before')
+  const a = await visit(alice, 'chats/bob')
+  await expect(tick(message(a, 'before'))).toHaveAttribute('data-delivery', 'delivered')
+  // From here on the line to the page is in our hands.
+  let cut = () => {}
+  let mended = () => {}
+  let mend = Promise.resolve()
+  await a.routeWebSocket('**/ws', async (line) => {
+    await mend
+    line.connectToServer()
+    cut = () => {
+      mend = new Promise((done) => (mended = done))
+      void line.close({ code: 1012 })
+    }
+  })
+  await a.reload()
+  await expect(message(a, 'before')).toBeVisible()
+  cut()
+  await expect(a.getByTestId('lost')).toContainText(say('live.lost'))
+  await bob.send(alice, 'missed 1')
+  await alice.send(bob, 'missed 2')
+  await bob.send(alice, 'missed 3')
+  await alice.hears(['alice', 'before'], ['bob', 'missed 1'], ['alice', 'missed 2'], ['bob', 'missed 3'])
+  await expect(messages(a)).toHaveCount(1)
+  mended()
+  await expect(a.getByTestId('lost')).toBeHidden()
+  await expect(messages(a).locator('.text')).toHaveText(['before', 'missed 1', 'missed 2', 'missed 3'])
+  await expect(tick(message(a, 'missed 2'))).toHaveAttribute('data-delivery', 'delivered')
+})
+
 test('what is written while the program is away can be sent again', async ({
   alice,
   bob,
