@@ -125,6 +125,29 @@ test('a reload loses nothing, not even what was begun', async ({ alice, bob, vis
   await bob.hears(['alice', 'before'], ['alice', 'half a thou'])
 })
 
+test('a message is shown once, though the event of it is faster than the answer', async ({
+  alice,
+  bob,
+  visit,
+}) => {
+  await meet(alice, bob)
+  const a = await visit(alice, 'chats/bob')
+  let answer = () => {}
+  await a.route('**/send', async (route) => {
+    const response = await route.fetch()
+    await new Promise<void>((done) => (answer = done))
+    await route.fulfill({ response })
+  })
+  await write(a, 'once')
+  await expect(tick(message(a, 'once'))).toHaveAttribute('data-delivery', 'delivered')
+  await expect(messages(a)).toHaveCount(1)
+  const answered = a.waitForResponse('**/send')
+  answer()
+  await answered
+  await expect(messages(a)).toHaveCount(1)
+  await expect(tick(message(a, 'once'))).toHaveAttribute('data-delivery', 'delivered')
+})
+
 test('two tabs agree', async ({ alice, bob, visit, complaints }) => {
   // A tab may ask who is there in the moment in which the other one stops the node.
   complaints.excuse(/the server responded with a status of 400/)
