@@ -162,8 +162,14 @@ test('another key under a known name is a warning, and the user decides', async 
   await alice.goOnline()
   const a = await visit(alice, 'chats/bob')
   await expect(a.getByTestId('presence')).not.toHaveText(say('presence.connected'))
-  await a.getByTestId('reconnect').click()
   const warning = a.getByTestId('key-changed')
+  // Whoever it is tries to come in, and she is told.
+  await expect(newBob.connect(alice)).rejects.toThrow()
+  await expect(warning).toContainText(say('key.title', { name: 'bob' }))
+  // So she is when she tries herself.
+  await a.reload()
+  await expect(warning).toBeHidden()
+  await a.getByTestId('reconnect').click()
   await expect(warning).toContainText(say('key.title', { name: 'bob' }))
   await write(a, 'can you read this?')
   await expect(tick(message(a, 'can you read this?'))).toHaveAttribute('data-delivery', 'queued')
