@@ -2,7 +2,8 @@
 import base from '../playwright.config'
 import { defineConfig } from '@playwright/test'
 
-export default defineConfig(base, {
+export default defineConfig({
+  ...base,
   testDir: '.',
   testMatch: '*.bench.ts',
   outputDir: '../test-results/bench',
