@@ -1,6 +1,6 @@
 // A page written for the classic API, served from another origin, works unchanged where that origin is allowed, and gets
 // nothing where it is not.
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test as base, expect } from '@playwright/test'
@@ -9,7 +9,7 @@ import { Program } from './program'
 
 interface Stage {
   tracker: Program
-  site: { origin: string; server: Server }
+  site: { origin: string }
 }
 
 const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8' }
@@ -30,7 +30,7 @@ const test = base.extend<Stage>({
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
     const address = server.address()
     const port = typeof address === 'object' && address ? address.port : 0
-    await use({ origin: `http://localhost:${port}`, server })
+    await use({ origin: `http://localhost:${port}` })
     await new Promise((done) => server.close(done))
   },
 })

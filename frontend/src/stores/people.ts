@@ -17,6 +17,8 @@ export async function refresh(): Promise<void> {
   try {
     const peers = await api.available()
     available.value = new Map(peers.map((peer) => [peer.username, peer]))
+    // That the tracker has trouble is told; that it has none any more is not.
+    if (node.trouble) node.trouble = (await api.status()).tracker?.trouble
   } catch {
     // Who was there last stays on show; that the node cannot be reached is said elsewhere.
   } finally {
