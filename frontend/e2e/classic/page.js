@@ -37,12 +37,18 @@ byId('start').onsubmit = async (event) => {
   byId('error').textContent = answer.ok ? '' : (await answer.json()).detail
   if (answer.ok) {
     log(`started ${(await answer.json()).username}`)
-    setInterval(showPeers, 200)
+    looking = setInterval(showPeers, 200)
   }
 }
 
+let looking
+
+// A question asked just before `stop` may be answered by a refusal, because nothing runs any more.
 async function showPeers() {
-  const { peers } = await (await fetch(`${api}/peers`)).json()
+  const available = await fetch(`${api}/peers`)
+  const connected = await fetch(`${api}/connected-peers`)
+  if (!available.ok || !connected.ok) return
+  const { peers } = await available.json()
   byId('peers').replaceChildren(
     ...peers.map(({ username, host, port }) => {
       const button = document.createElement('button')
@@ -54,7 +60,7 @@ async function showPeers() {
       return button
     }),
   )
-  const { connected_peers } = await (await fetch(`${api}/connected-peers`)).json()
+  const { connected_peers } = await connected.json()
   byId('connected').textContent = connected_peers.join(',')
 }
 
@@ -80,6 +86,7 @@ byId('disconnect').onclick = async () => {
 }
 
 byId('stop').onclick = async () => {
+  clearInterval(looking)
   const answer = await fetch(`${api}/stop`, { method: 'POST' })
   log(answer.ok ? `stop ${(await answer.json()).status}` : 'stop refused')
 }
