@@ -94,6 +94,8 @@ codes! {
     KeyChanged = "key_changed", Some("If your friend reinstalled, DELETE /contacts/{name}/key and connect again; if not, somebody pretends to be them.");
     /// The other end could not be shown to own the name it goes by.
     NameUnproved = "name_unproved", Some("The other peer must be registered at the tracker you both use.");
+    /// The other end has no keys for encryption that this one could use.
+    KeysUnusable = "keys_unusable", Some("Bring both peers to the same version of the program.");
     /// The other end refused the link.
     Refused = "refused", None;
     /// This node was never connected to that peer.

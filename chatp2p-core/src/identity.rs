@@ -18,6 +18,10 @@ pub enum Domain {
     Record,
     /// A [`SignedClaim`](crate::tracker::SignedClaim): this record is to be listed at that tracker.
     Claim,
+    /// An [`Offer`](crate::crypto::Offer): this key begins a conversation with me.
+    OneTimeKey,
+    /// A [`Nack`](crate::crypto::Nack): I cannot read this ciphertext of yours.
+    Nack,
 }
 
 impl Domain {
@@ -25,6 +29,8 @@ impl Domain {
         match self {
             Self::Record => b"chatp2p/record/v1\0",
             Self::Claim => b"chatp2p/claim/v1\0",
+            Self::OneTimeKey => b"chatp2p/one-time-key/v1\0",
+            Self::Nack => b"chatp2p/nack/v1\0",
         }
     }
 

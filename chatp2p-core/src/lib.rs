@@ -66,6 +66,7 @@ pub mod message;
 
 pub mod clock;
 pub mod code;
+pub mod crypto;
 pub mod protocol;
 
 pub mod storage;

@@ -2,10 +2,12 @@
 //! itself signed, so that whoever passes it on cannot change it.
 
 mod endpoint;
+mod pre_keys;
 
 use minicbor::{Decode, Encode};
 
 pub use endpoint::{Endpoint, EndpointError, Host, MAX_ENDPOINT_BYTES, P2P_PATH};
+pub use pre_keys::{ExchangeKey, PreKeys};
 
 use crate::identity::{Domain, Identity, PeerId, Username};
 
@@ -32,6 +34,10 @@ pub struct PeerRecord {
     /// Rises with every record of this peer; the higher one counts. Not a time.
     #[n(3)]
     pub seq: u64,
+    /// With what an encrypted conversation with it begins. A node always has some; a record without them serves only to
+    /// be listed.
+    #[n(4)]
+    pub pre_keys: Option<PreKeys>,
 }
 
 /// A [`PeerRecord`] with its owner's signature, verified once, when it was made.
@@ -39,7 +45,8 @@ pub struct PeerRecord {
 /// Keeps the signed bytes as they came: fields that this version does not know stay covered when it is passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedRecord {
-    record: PeerRecord,
+    /// Boxed: records stand in many messages between tasks, which are as large as the largest thing they may carry.
+    record: Box<PeerRecord>,
     envelope: Envelope,
 }
 
@@ -66,7 +73,7 @@ impl SignedRecord {
         record.check()?;
         let payload = minicbor::to_vec(&record).map_err(|_| RecordError::Malformed)?;
         let signature = identity.sign(Domain::Record, &payload);
-        Ok(Self { record, envelope: Envelope { payload, signature } })
+        Ok(Self { record: Box::new(record), envelope: Envelope { payload, signature } })
     }
 
     /// Reads and verifies a record that somebody passed on.
@@ -83,7 +90,7 @@ impl SignedRecord {
         if !record.peer_id.verifies(Domain::Record, &envelope.payload, &envelope.signature) {
             return Err(RecordError::Signature);
         }
-        Ok(Self { record, envelope })
+        Ok(Self { record: Box::new(record), envelope })
     }
 
     /// The bytes to pass on.
@@ -93,7 +100,7 @@ impl SignedRecord {
     }
 
     /// What the peer says.
-    pub const fn record(&self) -> &PeerRecord {
+    pub fn record(&self) -> &PeerRecord {
         &self.record
     }
 }
@@ -164,6 +171,11 @@ mod tests {
             peer_id: alice().peer_id(),
             endpoints: vec!["ws://127.0.0.1:5001".parse().unwrap()],
             seq: 3,
+            pre_keys: Some(PreKeys {
+                suite: 1,
+                identity: ExchangeKey::from_bytes([5; 32]),
+                fallback: ExchangeKey::from_bytes([6; 32]),
+            }),
         }
     }
 

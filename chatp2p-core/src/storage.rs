@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use minicbor::{Decode, Encode};
 
 use crate::code::Code;
+use crate::crypto::{Ciphertext, KeyRow};
 use crate::identity::{PeerId, Username};
 use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::record::SignedRecord;
@@ -125,6 +126,8 @@ pub struct Snapshot {
     pub logs: Vec<Logs>,
     /// The highest sequence number of a record that this node has signed; 0 for none.
     pub seq: u64,
+    /// The keys of the node, sealed: the newest version of each row.
+    pub keys: Vec<KeyRow>,
 }
 
 /// Somebody this node was once connected to. Their key is pinned.
@@ -214,6 +217,9 @@ pub enum Change {
         /// Where in my log.
         #[n(2)]
         place: Option<Position>,
+        /// As what it is sent, if it has a place. Kept until it is acknowledged.
+        #[n(3)]
+        ciphertext: Option<Ciphertext>,
     },
     /// Gives a queued entry its place in the log.
     #[n(2)]
@@ -227,6 +233,9 @@ pub enum Change {
         /// Where in my log; an epoch that the store does not know begins with it.
         #[n(2)]
         place: Position,
+        /// As what it is sent. Kept until it is acknowledged.
+        #[n(3)]
+        ciphertext: Option<Ciphertext>,
     },
     /// The other end has committed everything of my log up to here.
     #[n(3)]
@@ -264,6 +273,25 @@ pub enum Change {
     /// A record with this sequence number is about to be signed.
     #[n(6)]
     Seq(#[n(0)] u64),
+    /// Puts a ciphertext in the place of the one as which an entry was sent; nothing, once the entry is acknowledged.
+    #[n(7)]
+    Encrypted {
+        /// To whom it goes.
+        #[n(0)]
+        peer: PeerId,
+        /// Of which epoch of my log.
+        #[n(1)]
+        epoch: Epoch,
+        /// Its number.
+        #[n(2)]
+        n: u64,
+        /// As what it is sent from now on.
+        #[n(3)]
+        ciphertext: Ciphertext,
+    },
+    /// Puts a row of keys in the place of the one with the same id.
+    #[n(8)]
+    Keys(#[n(0)] KeyRow),
 }
 
 /// The receipt of a commit: what was decided is durable now, and may be sent and told.
@@ -283,6 +311,8 @@ pub struct LoggedEntry {
     pub hash: LogHash,
     /// What it says; `None` once it was erased. An erased entry keeps its number and its hash, so that the chain holds.
     pub entry: Option<Entry>,
+    /// As what it was sent; `None` once it is acknowledged.
+    pub ciphertext: Option<Ciphertext>,
 }
 
 /// Which messages to show.

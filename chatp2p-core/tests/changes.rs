@@ -1,10 +1,12 @@
 //! What a journal was given once must be readable for ever: changes as the bytes that the first version wrote.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use chatp2p_core::crypto::{KeyRow, KeyRowId};
 use chatp2p_core::identity::Identity;
+use chatp2p_core::message::Epoch;
 use chatp2p_core::record::{PeerRecord, SignedRecord};
 use chatp2p_core::storage::{Change, Contact};
-use chatp2p_core::testing::profile_store::{at, entry, peer};
+use chatp2p_core::testing::profile_store::{at, ciphertext, entry, peer};
 
 fn contact() -> Contact {
     Contact { peer_id: peer(2), name: "José".parse().unwrap(), record: None, wanted: true, forgotten: false }
@@ -19,18 +21,18 @@ fn kept() -> Vec<(Change, &'static str)> {
              f504f4",
         ),
         (
-            Change::Queue { peer: peer(2), entry: entry(1), place: None },
+            Change::Queue { peer: peer(2), entry: entry(1), place: None, ciphertext: None },
             "8201a20058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401a30050000000000000\
              0001e0e0e0e0e0e0e0e0011b0000018bcfe56801028200816e6e722031200020c3b120f09f9880",
         ),
         (
-            Change::Queue { peer: peer(2), entry: entry(1), place: Some(at(5, 1)) },
+            Change::Queue { peer: peer(2), entry: entry(1), place: Some(at(5, 1)), ciphertext: None },
             "8201a30058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401a30050000000000000\
              0001e0e0e0e0e0e0e0e0011b0000018bcfe56801028200816e6e722031200020c3b120f09f988002a300050101025820\
              30cf5697d26bd197df90e3ba1c70223df0708d4b80ab2bf26d7b48560287ed65",
         ),
         (
-            Change::Place { peer: peer(2), id: entry(1).id, place: at(5, 1) },
+            Change::Place { peer: peer(2), id: entry(1).id, place: at(5, 1), ciphertext: None },
             "8202a30058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401500000000000000001\
              e0e0e0e0e0e0e0e002a30005010102582030cf5697d26bd197df90e3ba1c70223df0708d4b80ab2bf26d7b48560287ed\
              65",
@@ -52,6 +54,27 @@ fn kept() -> Vec<(Change, &'static str)> {
              74185ee304aefea5394363a3bb5405602ff16f30beaedb3ee3602c766da188",
         ),
         (Change::Seq(u64::MAX), "8206a1001bffffffffffffffff"),
+        (
+            Change::Place { peer: peer(2), id: entry(1).id, place: at(5, 1), ciphertext: Some(ciphertext(1)) },
+            "8202a40058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401500000000000000001\
+             e0e0e0e0e0e0e0e002a30005010102582030cf5697d26bd197df90e3ba1c70223df0708d4b80ab2bf26d7b48560287ed\
+             6503a40001015820090909090909090909090909090909090909090909090909090909090909090902f4034800000000\
+             00000001",
+        ),
+        (
+            Change::Encrypted { peer: peer(2), epoch: Epoch::new(5), n: 1, ciphertext: ciphertext(2) },
+            "8207a40058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b3940105020103a400010158\
+             20090909090909090909090909090909090909090909090909090909090909090902f503480000000000000002",
+        ),
+        (
+            Change::Keys(KeyRow { id: KeyRowId::Account, version: 7, sealed: vec![1, 2, 3] }),
+            "8208a100a30082008001070243010203",
+        ),
+        (
+            Change::Keys(KeyRow { id: KeyRowId::Peer(peer(2)), version: u64::MAX, sealed: Vec::new() }),
+            "8208a100a30082018158208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394011bffffff\
+             ffffffffff0240",
+        ),
     ]
 }
 
@@ -68,7 +91,7 @@ fn every_change_is_read_as_it_was_once_written() {
 fn a_contact_keeps_its_signed_record() {
     let bob = Identity::from_seed(&[2; 32]);
     let endpoints = vec!["ws://127.0.0.1:5002".parse().unwrap()];
-    let record = PeerRecord { username: contact().name, peer_id: bob.peer_id(), endpoints, seq: 7 };
+    let record = PeerRecord { username: contact().name, peer_id: bob.peer_id(), endpoints, seq: 7, pre_keys: None };
     let record = SignedRecord::sign(&bob, record).unwrap();
     let change = Change::Contact(Contact { record: Some(record), ..contact() });
     assert_eq!(minicbor::decode::<Change>(&minicbor::to_vec(&change).unwrap()).unwrap(), change);

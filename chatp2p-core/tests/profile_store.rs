@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chatp2p_core::crypto::{KeyRow, KeyRowId};
 use chatp2p_core::message::{Epoch, Position};
 use chatp2p_core::storage::{
     Change, ConversationQuery, HistoryQuery, LoadLimit, ProfileData, ProfileStore, Snapshot, SqlProfile, StorageError,
 };
-use chatp2p_core::testing::profile_store::{ALL, Home, at, entry, peer};
+use chatp2p_core::testing::profile_store::{ALL, Home, at, ciphertext, entry, peer};
 use proptest::prelude::*;
 
 mod memory {
@@ -52,6 +53,8 @@ enum Step {
     Receive(u8, u8, u8, bool),
     Contact(u8, u8, bool),
     Seq(u8),
+    Encrypt(u8, u8),
+    Keys(u8, u8),
     /// Refused, most often.
     Wild(u8, u8, u8, u8),
 }
@@ -66,6 +69,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(from, epoch, number, entry)| Step::Receive(from, epoch, number, entry)),
         1 => (who.clone(), 0..4_u8, any::<bool>()).prop_map(|(peer, name, forgotten)| Step::Contact(peer, name, forgotten)),
         1 => any::<u8>().prop_map(Step::Seq),
+        2 => (who.clone(), 0..5_u8).prop_map(|(to, back)| Step::Encrypt(to, back)),
+        1 => (0..4_u8, any::<u8>()).prop_map(|(whose, keys)| Step::Keys(whose, keys)),
         1 => (who, 0..8_u8, 0..3_u8, 0..5_u8).prop_map(|(peer, kind, epoch, n)| Step::Wild(peer, kind, epoch, n)),
     ]
 }
@@ -101,11 +106,13 @@ impl Author {
                 self.entries += 1;
                 let place = place && logs(to).is_none_or(|logs| logs.queued.0 == 0);
                 let place = place.then(|| self.next(logs(to)));
-                Change::Queue { peer: peer(to), entry: entry(1_000 + self.entries), place }
+                let sent = place.map(|_| ciphertext(self.entries));
+                Change::Queue { peer: peer(to), entry: entry(1_000 + self.entries), place, ciphertext: sent }
             }
             Step::Place(to) => {
                 let oldest = self.data.queued(peer(to), LoadLimit { entries: 1, bytes: 1 }).into_iter().next()?;
-                Change::Place { peer: peer(to), id: oldest.id, place: self.next(logs(to)) }
+                let ciphertext = Some(ciphertext(self.entries));
+                Change::Place { peer: peer(to), id: oldest.id, place: self.next(logs(to)), ciphertext }
             }
             Step::Acknowledge(by, back) => {
                 let log = logs(by)?.mine.last()?;
@@ -129,15 +136,24 @@ impl Author {
                 forgotten,
             }),
             Step::Seq(seq) => Change::Seq(u64::from(seq)),
+            Step::Encrypt(to, back) => {
+                let log = logs(to)?.mine.last()?;
+                let (epoch, n) = (log.epoch, log.head.saturating_sub(u64::from(back)));
+                Change::Encrypted { peer: peer(to), epoch, n, ciphertext: ciphertext(u64::from(back)) }
+            }
+            Step::Keys(whose, keys) => {
+                let id = if whose == 0 { KeyRowId::Account } else { KeyRowId::Peer(peer(whose)) };
+                Change::Keys(KeyRow { id, version: u64::from(keys), sealed: vec![keys] })
+            }
             Step::Wild(who, kind, epoch, n) => {
                 let (who, n) = (peer(who), u64::from(n));
                 let mine = snapshot.logs.iter().find(|logs| logs.peer == who).and_then(|logs| logs.mine.last());
                 let position = at(mine.map_or(1, |log| log.epoch.get()).wrapping_add(u64::from(epoch)), n);
                 let some = entry(1_000 + self.entries.saturating_sub(n));
                 match kind {
-                    0 => Change::Queue { peer: who, entry: some, place: None },
-                    1 => Change::Queue { peer: who, entry: some, place: Some(position) },
-                    2..=4 => Change::Place { peer: who, id: some.id, place: position },
+                    0 => Change::Queue { peer: who, entry: some, place: None, ciphertext: None },
+                    1 => Change::Queue { peer: who, entry: some, place: Some(position), ciphertext: None },
+                    2..=4 => Change::Place { peer: who, id: some.id, place: position, ciphertext: None },
                     5 | 6 => Change::Acknowledged { peer: who, position },
                     _ => Change::Skipped { peer: who, position: at(u64::MAX - u64::from(epoch), n) },
                 }
@@ -253,7 +269,8 @@ async fn a_copy_of_the_database_put_back_is_the_past() {
     let folder = tempfile::tempdir().unwrap();
     let (file, copy) = (folder.path().join("profile.sqlite"), folder.path().join("copy.sqlite"));
     let store = SqlProfile::open(&file).await.unwrap();
-    let queue = |n| Change::Queue { peer: peer(1), entry: entry(n), place: Some(at(5, n)) };
+    let queue =
+        |n| Change::Queue { peer: peer(1), entry: entry(n), place: Some(at(5, n)), ciphertext: Some(ciphertext(n)) };
     let _ = store.commit(vec![queue(1)]).await.unwrap();
     let past = store.load().await.unwrap();
     // As a crash or a file copy would leave it: the database and the journal that was not yet merged into it.
@@ -297,14 +314,21 @@ async fn a_locked_database_keeps_nothing_of_a_commit() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("profile.sqlite");
     let store = SqlProfile::open(&file).await.unwrap();
-    let _ = store.commit(vec![Change::Queue { peer: peer(1), entry: entry(1), place: None }]).await.unwrap();
+    let _ = store
+        .commit(vec![Change::Queue { peer: peer(1), entry: entry(1), place: None, ciphertext: None }])
+        .await
+        .unwrap();
     let before = store.load().await.unwrap();
     // Another connection holds the write lock: the commit gives up, and says so.
     let raw = sea_orm::Database::connect(format!("sqlite://{}", file.display())).await.unwrap();
     raw.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
-    let refused = store.commit(vec![Change::Queue { peer: peer(1), entry: entry(2), place: None }]).await;
+    let refused =
+        store.commit(vec![Change::Queue { peer: peer(1), entry: entry(2), place: None, ciphertext: None }]).await;
     assert!(matches!(refused, Err(StorageError::Unavailable { .. })), "{refused:?}");
     raw.execute_unprepared("ROLLBACK").await.unwrap();
     assert_eq!(store.load().await.unwrap(), before);
-    let _ = store.commit(vec![Change::Queue { peer: peer(1), entry: entry(2), place: None }]).await.unwrap();
+    let _ = store
+        .commit(vec![Change::Queue { peer: peer(1), entry: entry(2), place: None, ciphertext: None }])
+        .await
+        .unwrap();
 }

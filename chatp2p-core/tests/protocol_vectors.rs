@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use chatp2p_core::clock::Wall;
+use chatp2p_core::crypto::{Ciphertext, Nack, OLM_V2, Offer, SessionId};
 use chatp2p_core::identity::{Domain, Identity, Username};
 use chatp2p_core::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash, Position};
-use chatp2p_core::protocol::wire::{self, Content, EpochEnd, Frame, LogEntry, Reason};
-use chatp2p_core::record::{PeerRecord, SignedRecord};
+use chatp2p_core::protocol::wire::{self, Content, EpochEnd, Frame, Letter, LogEntry, Reason};
+use chatp2p_core::record::{ExchangeKey, PeerRecord, PreKeys, SignedRecord};
 use chatp2p_core::tracker::{Lease, LeaseAction, SignedClaim, TrackerId};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/PROTOCOL.md");
@@ -31,8 +32,14 @@ fn record() -> SignedRecord {
         peer_id: alice().peer_id(),
         endpoints: vec!["ws://192.0.2.1:5001".parse().unwrap()],
         seq: 1_700_000_000_000,
+        pre_keys: Some(pre_keys()),
     };
     SignedRecord::sign(&alice(), record).unwrap()
+}
+
+fn pre_keys() -> PreKeys {
+    let [identity, fallback] = [0x33, 0x44].map(|byte| ExchangeKey::from_bytes([byte; 32]));
+    PreKeys { suite: OLM_V2, identity, fallback }
 }
 
 const EPOCH: Epoch = Epoch::new(0x0102_0304_0506_0708);
@@ -51,21 +58,48 @@ fn second_hash() -> LogHash {
     saying(0xbb, "¡Hola Bob!").chain(talk(), EPOCH, 2, Some(first_hash()))
 }
 
-fn frames() -> Vec<(&'static str, Frame)> {
-    let entry = |epoch, n, before, follows, content| Frame::Entry(LogEntry { epoch, n, before, follows, content });
-    let second = Position { epoch: EPOCH, n: 2, hash: second_hash() };
+fn letters() -> Vec<(&'static str, Letter)> {
+    let letter = |epoch, n, before, follows, content| {
+        let (from, to) = (alice().peer_id(), bob().peer_id());
+        Letter { conversation: talk(), from, to, epoch, n, before, follows, content }
+    };
     let says = |id, text| Content::Entry(saying(id, text));
+    let follows = Some(EpochEnd { epoch: EPOCH, n: 2 });
+    vec![
+        ("letter first", letter(EPOCH, 1, None, None, says(0xaa, "hello"))),
+        ("letter second", letter(EPOCH, 2, Some(first_hash()), None, says(0xbb, "¡Hola Bob!"))),
+        ("letter erased", letter(EPOCH, 2, Some(first_hash()), None, Content::Erased(second_hash()))),
+        ("letter new-epoch", letter(LATER, 1, None, follows, says(0xcc, "back again"))),
+    ]
+}
+
+/// What a ratchet makes of a letter is different each time. These bytes stand for it.
+fn ciphertext() -> Ciphertext {
+    let session = SessionId::from_bytes([0x5e; 32]);
+    Ciphertext { suite: OLM_V2, session, begins: true, message: vec![0xc1, 0xc2, 0xc3] }
+}
+
+fn offer() -> Offer {
+    Offer::sign(&alice(), &pre_keys(), bob().peer_id(), ExchangeKey::from_bytes([0x66; 32]))
+}
+
+fn nack() -> Nack {
+    Nack::sign(&bob(), alice().peer_id(), EPOCH, 2, ciphertext().hash())
+}
+
+fn frames() -> Vec<(&'static str, Frame)> {
+    let entry =
+        |epoch, n, before, follows| Frame::Entry(LogEntry { epoch, n, before, follows, ciphertext: ciphertext() });
+    let second = Position { epoch: EPOCH, n: 2, hash: second_hash() };
+    let follows = Some(EpochEnd { epoch: EPOCH, n: 2 });
     vec![
         ("frame hello", Frame::Hello { record: record() }),
-        ("frame greeting-empty", Frame::Greeting { have: Vec::new() }),
-        ("frame greeting", Frame::Greeting { have: vec![second] }),
-        ("frame entry-first", entry(EPOCH, 1, None, None, says(0xaa, "hello"))),
-        ("frame entry-second", entry(EPOCH, 2, Some(first_hash()), None, says(0xbb, "¡Hola Bob!"))),
-        ("frame entry-erased", entry(EPOCH, 2, Some(first_hash()), None, Content::Erased(second_hash()))),
-        ("frame entry-new-epoch", {
-            let follows = Some(EpochEnd { epoch: EPOCH, n: 2 });
-            entry(LATER, 1, None, follows, says(0xcc, "back again"))
-        }),
+        ("frame greeting-empty", Frame::Greeting { have: Vec::new(), offer: None }),
+        ("frame greeting", Frame::Greeting { have: vec![second], offer: Some(offer()) }),
+        ("frame entry-first", entry(EPOCH, 1, None, None)),
+        ("frame entry-second", entry(EPOCH, 2, Some(first_hash()), None)),
+        ("frame entry-new-epoch", entry(LATER, 1, None, follows)),
+        ("frame nack", Frame::Nack(nack())),
         ("frame ack", Frame::Ack(second)),
         ("frame goodbye-disconnected", Frame::Goodbye { reason: Reason::Disconnected }),
         ("frame goodbye-stopped", Frame::Goodbye { reason: Reason::Stopped }),
@@ -87,6 +121,7 @@ fn everything_else() -> Vec<(&'static str, Vec<u8>)> {
         ("conversation", talk().as_bytes().to_vec()),
         ("hash first", first_hash().as_bytes().to_vec()),
         ("hash second", second_hash().as_bytes().to_vec()),
+        ("hash ciphertext", ciphertext().hash().to_vec()),
         ("record", record().encode()),
         ("claim signature", claim.signature().to_vec()),
         ("lease heartbeat", beat.mac.to_vec()),
@@ -96,7 +131,8 @@ fn everything_else() -> Vec<(&'static str, Vec<u8>)> {
 
 fn vectors() -> BTreeMap<String, Vec<u8>> {
     let frames = frames().into_iter().map(|(name, frame)| (name, wire::encode(&frame)));
-    frames.chain(everything_else()).map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+    let letters = letters().into_iter().map(|(name, letter)| (name, wire::encode_letter(&letter)));
+    frames.chain(letters).chain(everything_else()).map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 /// The fenced blocks of the document that are marked `vector NAME`.
@@ -161,6 +197,14 @@ fn every_documented_frame_reads_back_and_is_written_alike() {
 }
 
 #[test]
+fn every_documented_letter_reads_back() {
+    let documented = documented();
+    for (name, letter) in letters() {
+        assert_eq!(wire::decode_letter(&documented[name]).as_ref(), Ok(&letter), "{name}");
+    }
+}
+
+#[test]
 fn the_documented_proofs_hold_for_what_the_document_says_they_are_about() {
     let documented = documented();
     let record = SignedRecord::decode(&documented["record"]).unwrap();
@@ -169,6 +213,12 @@ fn the_documented_proofs_hold_for_what_the_document_says_they_are_about() {
     let statement = [&[0x77; 16][..], &documented["record"]].concat();
     let signature: [u8; 64] = documented["claim signature"].clone().try_into().unwrap();
     assert!(alice().peer_id().verifies(Domain::Claim, &statement, &signature));
+    let offered = [&[OLM_V2][..], &[0x33; 32], bob().peer_id().as_bytes(), &[0x66; 32]].concat();
+    let signature = |frame: &str| <[u8; 64]>::try_from(&documented[frame][documented[frame].len() - 64..]).unwrap();
+    assert!(alice().peer_id().verifies(Domain::OneTimeKey, &offered, &signature("frame greeting")));
+    let place = [&0x0102_0304_0506_0708_u64.to_be_bytes()[..], &2_u64.to_be_bytes()].concat();
+    let unread = [alice().peer_id().as_bytes(), &place[..], &documented["hash ciphertext"]].concat();
+    assert!(bob().peer_id().verifies(Domain::Nack, &unread, &signature("frame nack")));
     let name: Username = "alice".parse().unwrap();
     for (vector, action, counter) in [("lease heartbeat", 1_u8, 1_u64), ("lease unregister", 2, 2)] {
         let said = [&b"chatp2p/lease/v1\0"[..], &[action], &counter.to_be_bytes(), name.as_str().as_bytes()].concat();

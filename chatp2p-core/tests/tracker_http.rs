@@ -78,8 +78,11 @@ fn listed(text: &str, port: u16) -> Value {
 fn record(seed: u8, text: &str) -> SignedRecord {
     let identity = Identity::from_seed(&[seed; 32]);
     let endpoints = vec!["ws://192.0.2.7:5001".parse().unwrap()];
-    SignedRecord::sign(&identity, PeerRecord { username: name(text), peer_id: identity.peer_id(), endpoints, seq: 1 })
-        .unwrap()
+    SignedRecord::sign(
+        &identity,
+        PeerRecord { username: name(text), peer_id: identity.peer_id(), endpoints, seq: 1, pre_keys: None },
+    )
+    .unwrap()
 }
 
 fn listed_with(text: &str, record: &[u8]) -> Value {

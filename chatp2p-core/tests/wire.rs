@@ -4,12 +4,18 @@
 use std::time::{Duration, Instant};
 
 use chatp2p_core::clock::Wall;
+use chatp2p_core::crypto::{Ciphertext, Keyring, Nack, Offer, Seeded, SessionId};
 use chatp2p_core::identity::{Domain, Identity};
-use chatp2p_core::message::{Body, Entry, EntryId, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Position};
+use chatp2p_core::message::{
+    Body, Conversation, Entry, EntryId, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Position,
+};
 use chatp2p_core::protocol::wire::{
-    self, Content, EpochEnd, Frame, LogEntry, MAX_DEPTH, MAX_POSITIONS, MAX_REASON_BYTES, Reason, VERSION, WireError,
+    self, Content, EpochEnd, Frame, Letter, LogEntry, MAX_DEPTH, MAX_POSITIONS, MAX_REASON_BYTES, Reason, VERSION,
+    WireError,
 };
 use chatp2p_core::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, SignedRecord};
+use chatp2p_core::testing::node::Correspondent;
+use chatp2p_core::testing::profile_store::ciphertext as ciphertext_of;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -35,7 +41,13 @@ fn record() -> impl Strategy<Value = SignedRecord> {
         |(seed, name, endpoints, seq)| {
             let identity = Identity::from_seed(&seed);
             let endpoints = endpoints.iter().map(|text| text.parse::<Endpoint>().unwrap()).collect();
-            let record = PeerRecord { username: name.parse().unwrap(), peer_id: identity.peer_id(), endpoints, seq };
+            let record = PeerRecord {
+                username: name.parse().unwrap(),
+                peer_id: identity.peer_id(),
+                endpoints,
+                seq,
+                pre_keys: None,
+            };
             SignedRecord::sign(&identity, record).unwrap()
         },
     )
@@ -54,13 +66,36 @@ fn log_entry() -> impl Strategy<Value = LogEntry> {
     let first = proptest::option::of((any::<u64>(), any::<u64>()))
         .prop_map(|follows| (1, None, follows.map(|(epoch, n)| EpochEnd { epoch: Epoch::new(epoch), n })));
     let later = (2..=u64::MAX, any::<[u8; 32]>()).prop_map(|(n, hash)| (n, Some(LogHash::from_bytes(hash)), None));
-    (any::<u64>(), prop_oneof![first, later], content()).prop_map(|(epoch, (n, before, follows), content)| LogEntry {
-        epoch: Epoch::new(epoch),
-        n,
-        before,
-        follows,
-        content,
+    (any::<u64>(), prop_oneof![first, later], ciphertext()).prop_map(|(epoch, (n, before, follows), ciphertext)| {
+        LogEntry { epoch: Epoch::new(epoch), n, before, follows, ciphertext }
     })
+}
+
+fn ciphertext() -> impl Strategy<Value = Ciphertext> {
+    (any::<u8>(), any::<[u8; 32]>(), any::<bool>(), vec(any::<u8>(), 0..300)).prop_map(
+        |(suite, session, begins, message)| Ciphertext {
+            suite,
+            session: SessionId::from_bytes(session),
+            begins,
+            message,
+        },
+    )
+}
+
+fn letter() -> impl Strategy<Value = Letter> {
+    let peer = || any::<[u8; 32]>().prop_map(|seed| Identity::from_seed(&seed).peer_id());
+    (peer(), peer(), log_entry(), content()).prop_map(
+        |(from, to, LogEntry { epoch, n, before, follows, .. }, content)| Letter {
+            conversation: Conversation::direct(from, to),
+            from,
+            to,
+            epoch,
+            n,
+            before,
+            follows,
+            content,
+        },
+    )
 }
 
 fn reason() -> impl Strategy<Value = Reason> {
@@ -72,10 +107,21 @@ fn reason() -> impl Strategy<Value = Reason> {
     ]
 }
 
+/// What is signed with a keyring.
+fn spoken() -> impl Strategy<Value = (Offer, Nack)> {
+    (any::<[u8; 32]>(), any::<u64>(), any::<u64>()).prop_map(|(seed, epoch, n)| {
+        let (me, other) = (Identity::from_seed(&seed), Identity::from_seed(&[2; 32]).peer_id());
+        let mut keyring = Keyring::load(me, &Seeded::new(seed), Vec::new(), seed, Wall::default()).unwrap();
+        (keyring.offer(other), keyring.nack(other, Epoch::new(epoch), n, seed))
+    })
+}
+
 fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         1 => record().prop_map(|record| Frame::Hello { record }),
-        2 => vec(position(), 0..=MAX_POSITIONS).prop_map(|have| Frame::Greeting { have }),
+        2 => vec(position(), 0..=MAX_POSITIONS).prop_map(|have| Frame::Greeting { have, offer: None }),
+        1 => spoken().prop_map(|(offer, _)| Frame::Greeting { have: Vec::new(), offer: Some(offer) }),
+        1 => spoken().prop_map(|(_, nack)| Frame::Nack(nack)),
         4 => log_entry().prop_map(Frame::Entry),
         2 => position().prop_map(Frame::Ack),
         1 => reason().prop_map(|reason| Frame::Goodbye { reason }),
@@ -95,6 +141,16 @@ proptest! {
     #[test]
     fn a_frame_reads_back_as_it_was_written(frame in frame()) {
         prop_assert_eq!(wire::decode(&wire::encode(&frame)), Ok(frame));
+    }
+
+    #[test]
+    fn a_letter_reads_back_as_it_was_written_and_not_if_it_is_cut_or_followed(letter in letter()) {
+        let bytes = wire::encode_letter(&letter);
+        prop_assert_eq!(wire::decode_letter(&bytes), Ok(letter));
+        for end in 0..bytes.len() {
+            prop_assert!(wire::decode_letter(&bytes[..end]).is_err(), "{} of {} bytes", end, bytes.len());
+        }
+        prop_assert!(wire::decode_letter(&[bytes, vec![0]].concat()).is_err());
     }
 
     #[test]
@@ -144,12 +200,28 @@ proptest! {
     }
 }
 
-fn entry_saying(text: String) -> Frame {
+fn letter_saying(text: String) -> Letter {
     let entry =
         Entry { id: EntryId::from_bytes([7; 16]), written: Wall::from_millis(u64::MAX), body: Body::Text(text) };
-    let hash = Some(LogHash::from_bytes([9; 32]));
-    let content = Content::Entry(entry);
-    Frame::Entry(LogEntry { epoch: Epoch::new(u64::MAX), n: u64::MAX, before: hash, follows: None, content })
+    let [from, to] = [1, 2].map(|seed| Identity::from_seed(&[seed; 32]).peer_id());
+    Letter {
+        conversation: Conversation::direct(from, to),
+        from,
+        to,
+        epoch: Epoch::new(u64::MAX),
+        n: u64::MAX,
+        before: Some(LogHash::from_bytes([9; 32])),
+        follows: None,
+        content: Content::Entry(entry),
+    }
+}
+
+/// As the first message of a session, which is the longest form.
+fn entry_saying(text: String) -> Frame {
+    let mut pen = Correspondent::new(&Identity::from_seed(&[1; 32]));
+    pen.meet(&Correspondent::new(&Identity::from_seed(&[2; 32])).record(&"bob".parse().unwrap(), Vec::new(), 1));
+    let Letter { epoch, n, before, content, .. } = letter_saying(text);
+    pen.entry(epoch, n, before, content)
 }
 
 #[test]
@@ -158,9 +230,9 @@ fn the_longest_text_fits_and_a_longer_one_does_not() {
     let bytes = wire::encode(&longest);
     assert!(bytes.len() <= MAX_FRAME_BYTES, "{} bytes", bytes.len());
     assert_eq!(wire::decode(&bytes), Ok(longest));
-    let longer = wire::encode(&entry_saying("n".repeat(MAX_TEXT_BYTES + 1)));
-    assert!(longer.len() <= MAX_FRAME_BYTES);
-    assert_eq!(wire::decode(&longer), Err(WireError::Malformed));
+    let letter = |bytes| wire::decode_letter(&wire::encode_letter(&letter_saying("n".repeat(bytes)))).map(drop);
+    assert_eq!(letter(MAX_TEXT_BYTES), Ok(()));
+    assert_eq!(letter(MAX_TEXT_BYTES + 1), Err(WireError::Malformed));
     assert_eq!(wire::decode(&vec![VERSION; MAX_FRAME_BYTES + 1]), Err(WireError::TooLarge));
     assert_eq!(wire::decode(&wire::encode(&entry_saying("n".repeat(MAX_FRAME_BYTES)))), Err(WireError::TooLarge));
 }
@@ -170,11 +242,11 @@ fn what_is_beyond_a_bound_or_at_an_impossible_place_is_refused() {
     let hash = LogHash::from_bytes([1; 32]);
     let position = Position { epoch: Epoch::new(1), n: 1, hash };
     let at = |n, before, follows| {
-        Frame::Entry(LogEntry { epoch: Epoch::new(1), n, before, follows, content: Content::Erased(hash) })
+        Frame::Entry(LogEntry { epoch: Epoch::new(1), n, before, follows, ciphertext: ciphertext_of(1) })
     };
     let end = EpochEnd { epoch: Epoch::new(2), n: 3 };
     for (what, frame) in [
-        ("too many positions", Frame::Greeting { have: vec![position; MAX_POSITIONS + 1] }),
+        ("too many positions", Frame::Greeting { have: vec![position; MAX_POSITIONS + 1], offer: None }),
         ("a long reason", Frame::Goodbye { reason: Reason::Refused("x".repeat(MAX_REASON_BYTES + 1)) }),
         ("the entry 0", at(0, None, None)),
         ("the entry 0 after another", at(0, Some(hash), None)),
@@ -208,7 +280,10 @@ fn deep_nesting_is_refused_without_recursion() {
     refused_promptly("just deep enough, but no frame", &nested(MAX_DEPTH), WireError::Malformed);
     // Siblings are not nested: a field that nobody knows may be long, as long as it is flat.
     let unknown = [&[0x82, 0x01, 0xa2, 0x00, 0x80, 0x18, 0x63, 0x99, 0xff, 0xff][..], &[0x80].repeat(0xffff)].concat();
-    assert_eq!(wire::decode(&[&[VERSION][..], &unknown].concat()), Ok(Frame::Greeting { have: Vec::new() }));
+    assert_eq!(
+        wire::decode(&[&[VERSION][..], &unknown].concat()),
+        Ok(Frame::Greeting { have: Vec::new(), offer: None })
+    );
 }
 
 #[test]
@@ -241,7 +316,7 @@ fn announced_lengths_are_not_believed() {
 /// robustness of others' encoders wants it, take those of the same meaning and nothing that is cut short.
 #[test]
 fn indefinite_lengths_and_long_numbers_mean_the_same_or_nothing() {
-    let empty = Ok(Frame::Greeting { have: Vec::new() });
+    let empty = Ok(Frame::Greeting { have: Vec::new(), offer: None });
     for same in [
         &[0x82, 0x01, 0xa1, 0x00, 0x80][..],
         &[0x82, 0x01, 0xa1, 0x00, 0x9f, 0xff],

@@ -13,8 +13,19 @@ use crate::report::seconds;
 use crate::tools;
 
 /// The tests that must notice.
-const TESTS: &[&str] =
-    &["--lib", "--test", "protocol_rules", "--test", "simulation", "--test", "wire", "--test", "protocol_vectors"];
+const TESTS: &[&str] = &[
+    "--lib",
+    "--test",
+    "crypto",
+    "--test",
+    "protocol_rules",
+    "--test",
+    "simulation",
+    "--test",
+    "wire",
+    "--test",
+    "protocol_vectors",
+];
 
 /// How many worlds the simulator plays for each mutation, unless `CHATP2P_SIM_SEEDS` says otherwise.
 const SEEDS: &str = "60";

@@ -12,13 +12,16 @@ pub(crate) struct Mutation {
 }
 
 const COMMANDS: &str = "chatp2p-core/src/protocol/state/commands.rs";
+const CRYPTO: &str = "chatp2p-core/src/crypto/keyring/peer.rs";
 const DIALS: &str = "chatp2p-core/src/protocol/state/dials.rs";
 const DECISION: &str = "chatp2p-core/src/protocol/decision.rs";
 const FLOW: &str = "chatp2p-core/src/protocol/state/flow.rs";
+const LETTERS: &str = "chatp2p-core/src/protocol/state/letters.rs";
 const LINKS: &str = "chatp2p-core/src/protocol/state/links.rs";
 const LOG: &str = "chatp2p-core/src/protocol/log.rs";
 const MACHINES: &str = "chatp2p-core/src/protocol/sim/stage/machines.rs";
 const MESSAGE: &str = "chatp2p-core/src/message.rs";
+const STATE: &str = "chatp2p-core/src/protocol/state.rs";
 const WIRE: &str = "chatp2p-core/src/protocol/wire.rs";
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
@@ -55,21 +58,21 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "an entry is taken once",
         file: LOG,
         text: "None | Some(0) => Verdict::Repeat(*known),",
-        replacement: "None => Verdict::Repeat(*known),\n                Some(0) => next(),",
+        replacement: "None => Verdict::Repeat(*known),\n                Some(0) => Verdict::Next,",
     },
     Mutation {
         name: "accept beyond a gap",
         breaks: "nothing is passed over",
         file: LOG,
-        text: "Some(1) if entry.before == Some(known.hash) => next(),",
-        replacement: "Some(2) => next(),\n                Some(1) if entry.before == Some(known.hash) => next(),",
+        text: "Some(1) if entry.before == Some(known.hash) => Verdict::Next,",
+        replacement: "Some(2) => Verdict::Next,\n                Some(1) if entry.before == Some(known.hash) => Verdict::Next,",
     },
     Mutation {
         name: "accept what follows another entry",
         breaks: "a place is covered by the hash of all before it",
         file: LOG,
-        text: "Some(1) if entry.before == Some(known.hash) => next(),",
-        replacement: "Some(1) => next(),",
+        text: "Some(1) if entry.before == Some(known.hash) => Verdict::Next,",
+        replacement: "Some(1) => Verdict::Next,",
     },
     Mutation {
         name: "begin an epoch anywhere",
@@ -82,15 +85,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         name: "send before the commit",
         breaks: "decide, commit, send, tell",
         file: MACHINES,
-        text: "        self.players[node].state = Some(state);\n        let changes = decision.take_changes();\n",
-        replacement: "        self.players[node].state = Some(state);\n        let changes = decision.take_changes();\n        self.carry_out(node, life, std::mem::take(&mut decision), &Committed::default());\n",
+        text: "        self.players[node].state = Some(state);\n        if self.one_in(500) {\n",
+        replacement: "        self.players[node].state = Some(state);\n        self.carry_out(node, life, std::mem::take(&mut decision), &Committed::default());\n        if self.one_in(500) {\n",
     },
     Mutation {
         name: "place without writing it down",
         breaks: "an entry that is sent again keeps its place",
         file: FLOW,
-        text: "            out.change(Change::Place { peer, id, place });\n",
-        replacement: "            let _ = (id, place);\n",
+        text: "            out.change(Change::Place { peer, id, place, ciphertext: Some(ciphertext) });\n",
+        replacement: "            let _ = (id, place, ciphertext);\n",
     },
     Mutation {
         name: "reuse the epoch of an earlier life",
@@ -180,8 +183,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         name: "let trailing bytes pass",
         breaks: "a frame is one item and nothing else",
         file: WIRE,
-        text: "decoder.position() != item.len() || !is_within_bounds(&frame)",
-        replacement: "!is_within_bounds(&frame)",
+        text: "if decoder.position() == item.len() { Ok(value) }",
+        replacement: "if decoder.position() <= item.len() { Ok(value) }",
     },
     Mutation {
         name: "let any depth pass",
@@ -210,5 +213,68 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: DIALS,
         text: "Found::Record(record) if record.record().peer_id == state.peer => match self.by_name(name) {",
         replacement: "Found::Record(_) => match self.by_name(name) {",
+    },
+    Mutation {
+        name: "encrypt in a session of an earlier life",
+        breaks: "no key is used twice, whatever is put back",
+        file: CRYPTO,
+        text: "held.is_of_this_life && !given_up.contains(&held.id)",
+        replacement: "!given_up.contains(&held.id)",
+    },
+    Mutation {
+        name: "forget to write the keys down",
+        breaks: "what was encrypted can be read after a crash",
+        file: STATE,
+        text: "        changes.extend(keys.into_iter().map(Change::Keys));\n",
+        replacement: "        drop(keys);\n",
+    },
+    Mutation {
+        name: "encrypt anew whenever something is sent again",
+        breaks: "a retry is the same bytes",
+        file: LETTERS,
+        text: "sent.filter(|sent| !self.keyring.is_given_up(peer, sent.session))",
+        replacement: "sent.filter(|_| false)",
+    },
+    Mutation {
+        name: "send what was encrypted anew before it is durable",
+        breaks: "a retry is the same bytes",
+        file: LETTERS,
+        text: "        if !self.talk(peer).has_acknowledged(epoch, n) {\n",
+        replacement: "        if false {\n            let _ = (epoch, n);\n",
+    },
+    Mutation {
+        name: "never give a session up",
+        breaks: "what cannot be read is encrypted anew",
+        file: LETTERS,
+        text: "            self.keyring.give_up(peer, session);\n",
+        replacement: "            let _ = session;\n",
+    },
+    Mutation {
+        name: "never say that something cannot be read",
+        breaks: "what cannot be read is encrypted anew",
+        file: LETTERS,
+        text: "        out.send(link, Frame::Nack(self.keyring.nack(peer, entry.epoch, entry.n, entry.ciphertext.hash())));\n",
+        replacement: "        let _ = entry;\n",
+    },
+    Mutation {
+        name: "believe anybody's word that something cannot be read",
+        breaks: "an entry is encrypted anew for its reader alone",
+        file: LETTERS,
+        text: "if !nack.is_from(peer, me) {",
+        replacement: "if false && !nack.is_from(peer, me) {",
+    },
+    Mutation {
+        name: "take a letter for what its envelope says",
+        breaks: "what stands outside stands inside",
+        file: LETTERS,
+        text: "if letter != outside.letter(peer, self.me.peer_id, letter.content.clone()) {",
+        replacement: "if letter.content != outside.letter(peer, self.me.peer_id, letter.content.clone()).content {",
+    },
+    Mutation {
+        name: "take any offer",
+        breaks: "a one-time key is its owner's",
+        file: LETTERS,
+        text: "            && offer.is_from(peer, &keys.pre_keys, me)\n",
+        replacement: "            && (true || offer.is_from(peer, &keys.pre_keys, me))\n",
     },
 ];

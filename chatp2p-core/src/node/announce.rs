@@ -7,7 +7,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::protocol::{Command, Event};
-use crate::record::SignedRecord;
+use crate::record::{PreKeys, SignedRecord};
 use crate::storage::StorageError;
 use crate::tracker::{HEARTBEAT_EVERY, Lease, TrackerError};
 
@@ -26,6 +26,7 @@ pub(super) struct Announcer {
     pub(super) parts: Arc<Parts>,
     pub(super) lease: Lease,
     pub(super) seq: u64,
+    pub(super) pre_keys: PreKeys,
     pub(super) driver: mpsc::Sender<Inbound>,
     pub(super) events: broadcast::Sender<Event>,
     pub(super) status: watch::Sender<TrackerStatus>,
@@ -67,7 +68,7 @@ impl Announcer {
 
     async fn register_again(&mut self) -> Result<(), NodeError> {
         self.seq = self.parts.next_seq(self.seq);
-        let record = self.parts.record(self.seq)?;
+        let record = self.parts.record(self.seq, self.pre_keys)?;
         self.announce(record.clone()).await?;
         match self.parts.register(record).await {
             Ok(lease) => {

@@ -8,10 +8,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::clock::{Now, Wall};
 use crate::code::Code;
+use crate::crypto::{Keyring, Olm};
 use crate::identity::{Identity, Username};
 use crate::protocol::{Me, State};
-use crate::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, SignedRecord};
-use crate::storage::{Change, MemoryProfile, ProfileStore};
+use crate::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, PreKeys, SignedRecord};
+use crate::storage::{Change, MemoryProfile, ProfileStore, Snapshot, StorageError};
 use crate::tracker::{Lease, SignedClaim, Tracker, TrackerError, TrackerId};
 use crate::transport::{Listener, Transport, TransportError};
 
@@ -127,13 +128,19 @@ impl NodeBuilder {
             transports: self.transports,
             started: Instant::now(),
         };
-        let snapshot = parts.store.load().await?;
+        let mut snapshot = parts.store.load().await?;
         let mut seq = parts.next_seq(snapshot.seq);
+        let mut keyring = parts.keyring(&mut snapshot)?;
+        keyring.turn_fallback_key_if_due(parts.now().wall);
+        let pre_keys = keyring.pre_keys();
+        let mut changes: Vec<Change> = key_changes(&mut keyring)?;
         let mut confirmed = None;
         // A tracker may know a higher number than a database that was put back.
         for _ in 0..2 {
-            let _durable = parts.store.commit(vec![Change::Seq(seq)]).await?;
-            let record = parts.record(seq)?;
+            // Keys that are lost once somebody knows them would make what is encrypted with them unreadable.
+            changes.push(Change::Seq(seq));
+            let _durable = parts.store.commit(std::mem::take(&mut changes)).await?;
+            let record = parts.record(seq, pre_keys)?;
             match parts.register(record.clone()).await {
                 Ok(lease) => {
                     confirmed = Some((record, lease));
@@ -145,7 +152,7 @@ impl NodeBuilder {
         }
         let (record, lease) = confirmed.ok_or(TrackerError::RecordStale { known: seq })?;
         let me = parts.me(record);
-        let state = State::new(me, snapshot, seed()?, parts.now());
+        let state = State::new(me, keyring, snapshot, seed()?, parts.now());
         Ok(Node::run(parts, state, lease, listeners))
     }
 }
@@ -168,6 +175,12 @@ pub(super) fn seed() -> Result<[u8; 32], NodeError> {
     Ok(Identity::generate()?.to_seed())
 }
 
+/// What of the keys is not durable yet.
+fn key_changes(keyring: &mut Keyring) -> Result<Vec<Change>, NodeError> {
+    let rows = keyring.take_changes().map_err(|error| StorageError::Damaged { reason: error.to_string() })?;
+    Ok(rows.into_iter().map(Change::Keys).collect())
+}
+
 impl Parts {
     pub(super) fn now(&self) -> Now {
         Now { mono: self.started.elapsed(), wall: Wall::from(SystemTime::now()) }
@@ -182,12 +195,20 @@ impl Parts {
         self.now().wall.as_millis().max(last.saturating_add(1))
     }
 
-    pub(super) fn record(&self, seq: u64) -> Result<SignedRecord, NodeError> {
+    /// The keys of a profile, for a new life.
+    pub(super) fn keyring(&self, snapshot: &mut Snapshot) -> Result<Keyring, NodeError> {
+        let rows = std::mem::take(&mut snapshot.keys);
+        let keyring = Keyring::load(self.identity.clone(), &Olm, rows, seed()?, self.now().wall);
+        Ok(keyring.map_err(|error| StorageError::Damaged { reason: error.to_string() })?)
+    }
+
+    pub(super) fn record(&self, seq: u64, pre_keys: PreKeys) -> Result<SignedRecord, NodeError> {
         let record = PeerRecord {
             username: self.username.clone(),
             peer_id: self.identity.peer_id(),
             endpoints: self.endpoints.clone(),
             seq,
+            pre_keys: Some(pre_keys),
         };
         Ok(SignedRecord::sign(&self.identity, record)
             .map_err(|error| TrackerError::Invalid { reason: format!("the node's own record: {error}") })?)

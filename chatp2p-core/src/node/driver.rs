@@ -200,9 +200,11 @@ impl Driver {
 
     /// Commit, then look up, send and tell.
     async fn finish_turn(&mut self, mut decision: Decision) {
-        let changes = decision.take_changes();
-        let committed =
-            if changes.is_empty() { Ok(Committed::default()) } else { self.parts.store.commit(changes).await };
+        let committed = match self.state.conclude(&mut decision) {
+            Ok(changes) if changes.is_empty() => Ok(Committed::default()),
+            Ok(changes) => self.parts.store.commit(changes).await,
+            Err(error) => Err(error),
+        };
         match committed {
             Ok(receipt) => {
                 let (asks, effects) = decision.release(&receipt);
@@ -315,6 +317,11 @@ impl Driver {
 }
 
 async fn reload(parts: &Parts, me: Me) -> Result<State, NodeError> {
-    let snapshot = parts.store.load().await?;
-    Ok(State::new(me, snapshot, seed()?, parts.now()))
+    let mut snapshot = parts.store.load().await?;
+    let keyring = parts.keyring(&mut snapshot)?;
+    if me.record.record().pre_keys != Some(keyring.pre_keys()) {
+        let reason = "the keys are not those that this node has published".to_owned();
+        return Err(StorageError::Damaged { reason }.into());
+    }
+    Ok(State::new(me, keyring, snapshot, seed()?, parts.now()))
 }

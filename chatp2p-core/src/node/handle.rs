@@ -65,6 +65,7 @@ impl Node {
             parts: Arc::clone(&parts),
             lease,
             seq: state.me().record.record().seq,
+            pre_keys: state.pre_keys(),
             driver: sender.clone(),
             events: events.clone(),
             status,

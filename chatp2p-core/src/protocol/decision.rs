@@ -153,8 +153,8 @@ impl Decision {
             && self.closes.is_empty()
     }
 
-    /// Takes out what must be durable before anything else happens.
-    pub fn take_changes(&mut self) -> Vec<Change> {
+    /// Takes out what must be durable; [`State::conclude`](super::State::conclude) adds the keys that were used.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
 

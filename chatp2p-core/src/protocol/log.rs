@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
+use crate::crypto::Ciphertext;
 use crate::identity::PeerId;
 use crate::message::{Conversation, Entry, Epoch, LogHash, Position};
 use crate::storage::{EpochLog, Logs, Unacknowledged};
 
 use super::draw::Draw;
-use super::wire::{Content, EpochEnd, LogEntry, MAX_POSITIONS};
+use super::wire::{Content, EpochEnd, Letter, LogEntry, MAX_POSITIONS};
 
 /// The most entries that are sent on a link and not yet acknowledged: some ten round trips' worth of the fastest traffic.
 pub const MAX_IN_FLIGHT: usize = 1_024;
@@ -41,6 +42,27 @@ pub(super) struct Talk {
     theirs: Vec<Position>,
 }
 
+/// A place in my log, with all that stands around an entry there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) epoch: Epoch,
+    pub(super) n: u64,
+    pub(super) before: Option<LogHash>,
+    pub(super) follows: Option<EpochEnd>,
+}
+
+impl Slot {
+    pub(super) fn letter(self, from: PeerId, to: PeerId, content: Content) -> Letter {
+        let Self { epoch, n, before, follows } = self;
+        Letter { conversation: Conversation::direct(from, to), from, to, epoch, n, before, follows, content }
+    }
+
+    pub(super) fn entry(self, ciphertext: Ciphertext) -> LogEntry {
+        let Self { epoch, n, before, follows } = self;
+        LogEntry { epoch, n, before, follows, ciphertext }
+    }
+}
+
 /// The next thing to send.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -58,8 +80,8 @@ pub(super) enum Next {
 /// What to do with an entry of their log.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is the next one; this is where their log stands with it.
-    Accept(Position),
+    /// It is the next one.
+    Next,
     /// It was taken before; this is where its epoch stands.
     Repeat(Position),
     /// Something before it is missing.
@@ -120,26 +142,29 @@ impl Talk {
         !self.sealed || self.unacknowledged.is_empty()
     }
 
-    /// Gives an entry the next place of my log.
-    pub(super) fn place(&mut self, entry: Entry, draw: &mut Draw) -> (Position, LogEntry) {
-        let before = if self.sealed { None } else { self.head_hash() };
-        let (mut log, follows) = match self.epochs.pop() {
-            Some(log) if !self.sealed => (log, None),
-            sealed => {
-                self.epochs.extend(sealed);
-                self.sealed = false;
-                let fresh = EpochLog { epoch: draw.epoch(), head: 0, acknowledged: 0, acknowledged_hash: None };
-                (fresh, sealed.as_ref().map(EpochEnd::from))
+    /// The next place of my log. It is taken with [`place`](Self::place).
+    pub(super) fn next_slot(&self, draw: &mut Draw) -> Slot {
+        match self.epochs.last() {
+            Some(log) if !self.sealed => {
+                Slot { epoch: log.epoch, n: log.head + 1, before: self.head_hash(), follows: None }
             }
-        };
-        log.head += 1;
-        self.epochs.push(log);
-        let (epoch, n) = (log.epoch, log.head);
+            past => Slot { epoch: draw.epoch(), n: 1, before: None, follows: past.map(EpochEnd::from) },
+        }
+    }
+
+    /// Gives an entry the next place of my log.
+    pub(super) fn place(&mut self, entry: &Entry, slot: Slot) -> Position {
+        let Slot { epoch, n, before, .. } = slot;
+        match self.epochs.last_mut() {
+            Some(log) if !self.sealed => log.head = n,
+            _ => self.epochs.push(EpochLog { epoch, head: n, acknowledged: 0, acknowledged_hash: None }),
+        }
+        self.sealed = false;
         let hash = entry.chain(self.conversation, epoch, n, before);
         let weight = entry.weight();
         self.unacknowledged.push_back(Unacknowledged { id: entry.id, n, hash, weight });
         self.unacknowledged_bytes += weight as u64;
-        (Position { epoch, n, hash }, LogEntry { epoch, n, before, follows, content: Content::Entry(entry) })
+        Position { epoch, n, hash }
     }
 
     fn head_hash(&self) -> Option<LogHash> {
@@ -201,21 +226,18 @@ impl Talk {
         }
     }
 
-    /// How an entry that has its place already is sent again, after the one that was sent before it.
-    pub(super) fn resend(
-        &self,
-        after: Option<Position>,
-        epoch: Epoch,
-        n: u64,
-        hash: LogHash,
-        entry: Option<Entry>,
-    ) -> LogEntry {
+    /// The place of an entry that is sent again, after the one that was sent before it.
+    pub(super) fn slot(&self, after: Option<Position>, epoch: Epoch, n: u64) -> Slot {
         let first = n == 1;
         let before = if first { None } else { after.map(|position| position.hash) };
         let previous = || self.index(epoch)?.checked_sub(1).and_then(|index| self.epochs.get(index));
         let follows = if first { previous().map(EpochEnd::from) } else { None };
-        let content = entry.map_or(Content::Erased(hash), Content::Entry);
-        LogEntry { epoch, n, before, follows, content }
+        Slot { epoch, n, before, follows }
+    }
+
+    /// Whether the other end has told that it has committed this entry of mine.
+    pub(super) fn has_acknowledged(&self, epoch: Epoch, n: u64) -> bool {
+        self.epochs.iter().any(|log| log.epoch == epoch && n <= log.acknowledged)
     }
 
     /// Whether `position` stands at or before `cursor` in my log.
@@ -246,23 +268,25 @@ impl Talk {
 
     /// Judges an entry of their log without taking it.
     pub(super) fn judge(&self, entry: &LogEntry) -> Verdict {
-        let next = || {
-            let hash = match &entry.content {
-                Content::Entry(content) => content.chain(self.conversation, entry.epoch, entry.n, entry.before),
-                Content::Erased(hash) => *hash,
-            };
-            Verdict::Accept(Position { epoch: entry.epoch, n: entry.n, hash })
-        };
         // Not only the newest epoch may grow: an author whose database was put back may have more to give of an older one.
         if let Some(known) = self.theirs.iter().find(|known| known.epoch == entry.epoch) {
             return match entry.n.checked_sub(known.n) {
                 None | Some(0) => Verdict::Repeat(*known),
-                Some(1) if entry.before == Some(known.hash) => next(),
+                Some(1) if entry.before == Some(known.hash) => Verdict::Next,
                 Some(_) => Verdict::Gap,
             };
         }
         let holds = |end: EpochEnd| self.theirs.iter().any(|past| past.epoch == end.epoch && past.n >= end.n);
-        if entry.n == 1 && entry.follows.is_none_or(holds) { next() } else { Verdict::Gap }
+        if entry.n == 1 && entry.follows.is_none_or(holds) { Verdict::Next } else { Verdict::Gap }
+    }
+
+    /// Where their log stands with the next entry.
+    pub(super) fn position(&self, entry: &LogEntry, content: &Content) -> Position {
+        let hash = match content {
+            Content::Entry(content) => content.chain(self.conversation, entry.epoch, entry.n, entry.before),
+            Content::Erased(hash) => *hash,
+        };
+        Position { epoch: entry.epoch, n: entry.n, hash }
     }
 
     /// Their log stands here now.

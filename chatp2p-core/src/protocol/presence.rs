@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::crypto::{CiphertextHash, SessionId, TheirKeys};
 use crate::identity::{PeerId, Username};
 use crate::message::{Epoch, Position};
 use crate::record::SignedRecord;
@@ -33,6 +34,10 @@ pub const MAX_LINKS: usize = 1_000;
 
 /// The most callers that wait for one connection.
 pub(super) const MAX_WAITERS: usize = 1_000;
+
+/// How often a link may bring what cannot be read, or the word that something of mine cannot, while nothing else gets
+/// through. Each time a new session is begun; then the link is given up, and the wait before the next one grows.
+pub(super) const MAX_UNREADABLE: u32 = 4;
 
 /// How things stand with a peer, as long as anything is going on with it.
 #[derive(Debug, Default)]
@@ -99,6 +104,10 @@ pub(super) struct LinkState {
     pub(super) phase: Phase,
     /// Who the other end says it is.
     pub(super) hello: Option<SignedRecord>,
+    /// With what to encrypt for the other end.
+    pub(super) keys: Option<TheirKeys>,
+    /// How often something could not be read, at either end, since anything was.
+    pub(super) unreadable: u32,
     /// What the other end says it has.
     pub(super) have: Option<Vec<Position>>,
     /// The last entry of mine that the other end has, or that was sent on this link.
@@ -137,6 +146,8 @@ impl LinkState {
             since: now,
             phase: Phase::Hello,
             hello: None,
+            keys: None,
+            unreadable: 0,
             have: None,
             cursor: None,
             in_flight: InFlight::default(),
@@ -160,8 +171,19 @@ impl LinkState {
 /// What was sent on a link and is not acknowledged on it.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    entries: VecDeque<(Epoch, u64, usize)>,
+    entries: VecDeque<Flying>,
     bytes: usize,
+}
+
+/// One entry on its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flying {
+    pub(super) epoch: Epoch,
+    pub(super) n: u64,
+    pub(super) weight: usize,
+    /// As what it was sent, and in which session that was encrypted.
+    pub(super) ciphertext: CiphertextHash,
+    pub(super) session: SessionId,
 }
 
 impl InFlight {
@@ -179,17 +201,22 @@ impl InFlight {
         self.is_empty() || (entries > 0 && weight <= bytes)
     }
 
-    pub(super) fn push(&mut self, epoch: Epoch, n: u64, weight: usize) {
-        self.entries.push_back((epoch, n, weight));
-        self.bytes += weight;
+    pub(super) fn push(&mut self, entry: Flying) {
+        self.bytes += entry.weight;
+        self.entries.push_back(entry);
+    }
+
+    /// In which session an entry was encrypted, if just this ciphertext of it was the last that was sent.
+    pub(super) fn session_of(&self, epoch: Epoch, n: u64, ciphertext: CiphertextHash) -> Option<SessionId> {
+        let entry = self.entries.iter().find(|entry| (entry.epoch, entry.n) == (epoch, n))?;
+        (entry.ciphertext == ciphertext).then_some(entry.session)
     }
 
     /// All those at the front that are covered have arrived. Says whether there are any.
     pub(super) fn arrived(&mut self, covered: impl Fn(Epoch, u64) -> bool) -> bool {
         let before = self.entries.len();
-        while let Some(&(_, _, weight)) = self.entries.front().filter(|(epoch, n, _)| covered(*epoch, *n)) {
-            self.entries.pop_front();
-            self.bytes -= weight;
+        while let Some(entry) = self.entries.pop_front_if(|entry| covered(entry.epoch, entry.n)) {
+            self.bytes -= entry.weight;
         }
         self.entries.len() < before
     }

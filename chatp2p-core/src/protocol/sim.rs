@@ -3,8 +3,9 @@
 //! and whose databases are now and then put back to an older copy.
 //!
 //! A play ends with a calm in which everything must arrive, and then promptly. [`Report::verdict`] says whether a promise was broken;
-//! the same seed always gives the same [`Report::trace`].
+//! the same seed always gives the same [`Report::trace`], as long as the cipher is seeded.
 
+mod auditor;
 mod judge;
 mod network;
 mod player;
@@ -23,11 +24,27 @@ pub struct Script {
     pub storm: Duration,
     /// How long everything may take to arrive once all is well.
     pub calm: Duration,
+    /// With what people encrypt.
+    pub cipher: Cipher,
+}
+
+/// With what people encrypt in a play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cipher {
+    /// [`Seeded`](crate::crypto::Seeded): the same seed gives the same play.
+    Seeded,
+    /// [`Olm`](crate::crypto::Olm), which draws its own randomness: no two plays are alike.
+    Olm,
 }
 
 impl Default for Script {
     fn default() -> Self {
-        Self { messages: 1_200, storm: Duration::from_secs(120), calm: Duration::from_secs(600) }
+        Self {
+            messages: 1_200,
+            storm: Duration::from_secs(120),
+            calm: Duration::from_secs(600),
+            cipher: Cipher::Seeded,
+        }
     }
 }
 

@@ -3,16 +3,18 @@
 mod commands;
 mod dials;
 mod flow;
+mod letters;
 mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::Now;
+use crate::crypto::Keyring;
 use crate::identity::{PeerId, Username};
 use crate::message::Epoch;
-use crate::record::SignedRecord;
-use crate::storage::{Change, Contact, Snapshot};
+use crate::record::{PreKeys, SignedRecord};
+use crate::storage::{Change, Contact, Snapshot, StorageError};
 
 use super::decision::{Decision, LoadId, Refusal};
 use super::draw::Draw;
@@ -37,6 +39,7 @@ pub struct Me {
 #[derive(Debug)]
 pub struct State {
     me: Me,
+    keyring: Keyring,
     draw: Draw,
     contacts: BTreeMap<PeerId, Contact>,
     /// The contacts that are not forgotten, by name.
@@ -63,12 +66,14 @@ struct Find {
 }
 
 impl State {
-    /// A state from what is stored. `seed` must be fresh randomness, each time.
-    pub fn new(me: Me, snapshot: Snapshot, seed: [u8; 32], now: Now) -> Self {
+    /// A state from what is stored, with the keyring that was read from the same snapshot. `seed` must be fresh
+    /// randomness, each time.
+    pub fn new(me: Me, keyring: Keyring, snapshot: Snapshot, seed: [u8; 32], now: Now) -> Self {
         let my_id = me.peer_id;
         let names = snapshot.contacts.iter().filter(|contact| !contact.forgotten);
         let mut state = Self {
             me,
+            keyring,
             draw: Draw::new(seed),
             names: names.map(|contact| (contact.name.clone(), contact.peer_id)).collect(),
             contacts: snapshot.contacts.into_iter().map(|contact| (contact.peer_id, contact)).collect(),
@@ -100,6 +105,18 @@ impl State {
         }
     }
 
+    /// What must be durable before anything else of a turn happens: all that was decided, and the keys that were used.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] when the keys cannot be written down. As with a commit that fails, the state is of no use
+    /// any more.
+    pub fn conclude(&mut self, decision: &mut Decision) -> Result<Vec<Change>, StorageError> {
+        let mut changes = decision.take_changes();
+        let keys = self.keyring.take_changes().map_err(|error| StorageError::Damaged { reason: error.to_string() })?;
+        changes.extend(keys.into_iter().map(Change::Keys));
+        Ok(changes)
+    }
+
     /// When to be woken, on the clock of [`Now::mono`], if nothing happens before.
     pub fn next_deadline(&self) -> Option<Duration> {
         let links = self.links.values().filter_map(LinkState::deadline);
@@ -115,6 +132,11 @@ impl State {
     /// Who the node itself is.
     pub const fn me(&self) -> &Me {
         &self.me
+    }
+
+    /// What the node's record says about its keys.
+    pub fn pre_keys(&self) -> PreKeys {
+        self.keyring.pre_keys()
     }
 
     /// The contacts with a live link, by name.

@@ -8,13 +8,15 @@ use minicbor::data::Token;
 use minicbor::decode::Tokenizer;
 use minicbor::{Decode, Decoder, Encode};
 
-use crate::message::{Body, Entry, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Position};
+use crate::crypto::{Ciphertext, Nack, Offer};
+use crate::identity::PeerId;
+use crate::message::{Body, Conversation, Entry, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Position};
 use crate::record::SignedRecord;
 
-/// The version of the protocol, the first byte of every frame.
-pub const VERSION: u8 = 1;
+/// The version of the protocol, the first byte of every frame. Version 1 sent entries in the clear.
+pub const VERSION: u8 = 2;
 
-/// The deepest nesting of a frame: an entry's body stands at depth 6; two more for fields to come.
+/// The deepest nesting of a frame, and of a letter: a record's endpoints stand at depth 5; three more for fields to come.
 pub const MAX_DEPTH: usize = 8;
 
 /// The most positions in a greeting, and the longest reason of a farewell in bytes.
@@ -40,6 +42,9 @@ pub enum Frame {
         /// The last position of each of your epochs that I know, oldest first: at most [`MAX_POSITIONS`], the newest ones.
         #[n(0)]
         have: Vec<Position>,
+        /// With what you may begin to encrypt for me.
+        #[n(1)]
+        offer: Option<Offer>,
     },
     /// An entry of my log.
     #[n(2)]
@@ -55,9 +60,12 @@ pub enum Frame {
         #[n(0)]
         reason: Reason,
     },
+    /// I cannot decrypt this entry of yours. A greeting follows.
+    #[n(5)]
+    Nack(#[n(0)] Nack),
 }
 
-/// An entry at its place.
+/// An entry at its place, encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct LogEntry {
@@ -73,8 +81,39 @@ pub struct LogEntry {
     /// For the first of an epoch: up to where the epoch before it goes, if there was one.
     #[n(3)]
     pub follows: Option<EpochEnd>,
-    /// What stands there.
+    /// The [`Letter`] about what stands there.
+    #[n(5)]
+    pub ciphertext: Ciphertext,
+}
+
+/// What is inside a ciphertext: what an author wrote, and once more everything that stands around it outside, so that
+/// nobody can show it as something else.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Letter {
+    /// To which conversation it belongs.
+    #[n(0)]
+    pub conversation: Conversation,
+    /// Who wrote it.
+    #[n(1)]
+    pub from: PeerId,
+    /// For whom.
+    #[n(2)]
+    pub to: PeerId,
+    /// As [`LogEntry::epoch`].
+    #[n(3)]
+    pub epoch: Epoch,
+    /// As [`LogEntry::n`].
     #[n(4)]
+    pub n: u64,
+    /// As [`LogEntry::before`].
+    #[n(5)]
+    pub before: Option<LogHash>,
+    /// As [`LogEntry::follows`].
+    #[n(6)]
+    pub follows: Option<EpochEnd>,
+    /// What stands there.
+    #[n(7)]
     pub content: Content,
 }
 
@@ -160,13 +199,34 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
         Some((&version, _)) => return Err(WireError::Version(version)),
         None => return Err(WireError::Malformed),
     };
+    let frame: Frame = decode_whole(item)?;
+    if is_within_bounds(&frame) { Ok(frame) } else { Err(WireError::Malformed) }
+}
+
+/// Writes what is to be encrypted.
+pub fn encode_letter(letter: &Letter) -> Vec<u8> {
+    // Writing to a Vec cannot fail.
+    minicbor::to_vec(letter).unwrap_or_default()
+}
+
+/// Reads what was decrypted.
+///
+/// # Errors
+/// [`WireError`] for anything but exactly one well-formed letter within its bounds.
+pub fn decode_letter(bytes: &[u8]) -> Result<Letter, WireError> {
+    let letter: Letter = decode_whole(bytes)?;
+    let text_fits = match &letter.content {
+        Content::Entry(Entry { body: Body::Text(text), .. }) => text.len() <= MAX_TEXT_BYTES,
+        Content::Erased(_) => true,
+    };
+    if text_fits { Ok(letter) } else { Err(WireError::Malformed) }
+}
+
+fn decode_whole<'b, T: Decode<'b, ()>>(item: &'b [u8]) -> Result<T, WireError> {
     check_depth(item)?;
     let mut decoder = Decoder::new(item);
-    let frame: Frame = decoder.decode().map_err(|_| WireError::Malformed)?;
-    if decoder.position() != item.len() || !is_within_bounds(&frame) {
-        return Err(WireError::Malformed);
-    }
-    Ok(frame)
+    let value = decoder.decode().map_err(|_| WireError::Malformed)?;
+    if decoder.position() == item.len() { Ok(value) } else { Err(WireError::Malformed) }
 }
 
 /// Walks the tokens with a stack of what is still open: no recursion, whatever the input.
@@ -208,16 +268,12 @@ fn check_depth(item: &[u8]) -> Result<(), WireError> {
 
 fn is_within_bounds(frame: &Frame) -> bool {
     match frame {
-        Frame::Greeting { have } => have.len() <= MAX_POSITIONS,
+        Frame::Greeting { have, .. } => have.len() <= MAX_POSITIONS,
         Frame::Entry(entry) => {
             let first = entry.n == 1;
-            let text_fits = match &entry.content {
-                Content::Entry(Entry { body: Body::Text(text), .. }) => text.len() <= MAX_TEXT_BYTES,
-                Content::Erased(_) => true,
-            };
-            entry.n > 0 && entry.before.is_none() == first && (first || entry.follows.is_none()) && text_fits
+            entry.n > 0 && entry.before.is_none() == first && (first || entry.follows.is_none())
         }
         Frame::Goodbye { reason: Reason::Refused(code) } => code.len() <= MAX_REASON_BYTES,
-        Frame::Hello { .. } | Frame::Ack(_) | Frame::Goodbye { .. } => true,
+        Frame::Hello { .. } | Frame::Ack(_) | Frame::Goodbye { .. } | Frame::Nack(_) => true,
     }
 }

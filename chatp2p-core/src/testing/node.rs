@@ -1,6 +1,7 @@
 //! What tests of running nodes need: people with fixed keys, and a network, a store and a tracker that fail on demand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests, lent to other crates")]
 
+mod correspondent;
 mod lines;
 mod profile;
 mod stranger;
@@ -14,6 +15,7 @@ use crate::identity::{Identity, Username};
 use crate::node::{Event, Events, HistoryPage, PeerNode};
 use crate::tracker::Registration;
 
+pub use correspondent::Correspondent;
 pub use lines::Lines;
 pub use profile::FaultyProfile;
 pub use stranger::Stranger;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests, lent to other crates")]
 
 mod conversations;
+mod encryption;
 mod reading;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::clock::Wall;
+use crate::crypto::{Ciphertext, SessionId};
 use crate::identity::{Identity, PeerId};
 use crate::message::{Author, Body, Conversation, Entry, EntryId, Epoch, LogHash, Position};
 use crate::storage::{
@@ -17,6 +19,7 @@ use crate::storage::{
 };
 
 pub use conversations::*;
+pub use encryption::*;
 pub use reading::*;
 
 /// Where a store's content lies: empty at first, and what was committed to one store is found by the next.
@@ -51,6 +54,8 @@ macro_rules! profile_store_contract {
             the_keys_of_one_name_are_one_conversation
             who_was_never_talked_to_comes_after_the_last
             conversations_before_an_unknown_message_are_an_error
+            what_was_sent_is_kept_until_it_has_arrived
+            each_row_of_keys_is_replaced
         }
     };
     (@cases $home:expr; $($case:ident)*) => {
@@ -84,12 +89,18 @@ pub fn at(epoch: u64, n: u64) -> Position {
     Position { epoch: Epoch::new(epoch), n, hash }
 }
 
+/// As what an entry is sent, told by its number.
+pub fn ciphertext(number: u64) -> Ciphertext {
+    let session = SessionId::from_bytes([9; 32]);
+    Ciphertext { suite: 1, session, begins: number.is_multiple_of(2), message: number.to_be_bytes().to_vec() }
+}
+
 fn queue(to: u8, number: u64, place: Option<Position>) -> Change {
-    Change::Queue { peer: peer(to), entry: entry(number), place }
+    Change::Queue { peer: peer(to), entry: entry(number), place, ciphertext: place.map(|_| ciphertext(number)) }
 }
 
 fn place(to: u8, number: u64, place: Position) -> Change {
-    Change::Place { peer: peer(to), id: entry(number).id, place }
+    Change::Place { peer: peer(to), id: entry(number).id, place, ciphertext: Some(ciphertext(number)) }
 }
 
 fn received(from: u8, number: u64, position: Position) -> Change {

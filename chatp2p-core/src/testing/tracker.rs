@@ -89,6 +89,7 @@ pub fn signed(seed: u8, text: &str, port: u16, seq: u64, tracker: TrackerId) -> 
         peer_id: identity.peer_id(),
         endpoints: vec![format!("ws://192.0.2.7:{port}").parse().expect("an endpoint")],
         seq,
+        pre_keys: None,
     };
     let record = SignedRecord::sign(&identity, record).expect("a record within its bounds");
     Claim::Signed(SignedClaim::sign(&identity, record, tracker))

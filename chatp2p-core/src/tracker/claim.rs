@@ -21,7 +21,7 @@ pub enum Claim {
 
 impl Claim {
     /// The name that is claimed.
-    pub const fn username(&self) -> &Username {
+    pub fn username(&self) -> &Username {
         match self {
             Self::Signed(claim) => &claim.record.record().username,
             Self::Classic(claim) => &claim.username,
@@ -145,6 +145,7 @@ mod tests {
             peer_id: alice.peer_id(),
             endpoints: vec!["ws://127.0.0.1:5001".parse().unwrap()],
             seq: 1,
+            pre_keys: None,
         };
         let record = SignedRecord::sign(&alice, record).unwrap();
         let (here, there) = (TrackerId([1; 16]), TrackerId([2; 16]));

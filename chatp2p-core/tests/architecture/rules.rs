@@ -48,27 +48,53 @@ const BELOW: &[(&str, &[&str])] = &[
     ("code", &[]),
     ("record", &["identity"]),
     ("message", &["clock", "identity"]),
-    ("protocol", &["clock", "code", "identity", "message", "record", "storage"]),
-    ("storage", &["clock", "code", "identity", "message", "record", "tracker"]),
+    ("crypto", &["clock", "identity", "message", "record"]),
+    ("protocol", &["clock", "code", "crypto", "identity", "message", "record", "storage"]),
+    ("storage", &["clock", "code", "crypto", "identity", "message", "record", "tracker"]),
     ("tracker", &["clock", "code", "identity", "record", "storage"]),
     ("transport", &["code", "identity", "message", "record"]),
-    ("node", &["clock", "code", "identity", "message", "protocol", "record", "storage", "tracker", "transport"]),
+    (
+        "node",
+        &["clock", "code", "crypto", "identity", "message", "protocol", "record", "storage", "tracker", "transport"],
+    ),
     (
         "testing",
-        &["clock", "code", "identity", "message", "node", "protocol", "record", "storage", "tracker", "transport"],
+        &[
+            "clock",
+            "code",
+            "crypto",
+            "identity",
+            "message",
+            "node",
+            "protocol",
+            "record",
+            "storage",
+            "tracker",
+            "transport",
+        ],
     ),
 ];
 
 /// The files that hold a port, and the modules in them that are adapters.
 const PORTS: &[(&str, &[&str])] = &[
+    ("chatp2p-core/src/crypto.rs", &["olm", "seeded"]),
     ("chatp2p-core/src/storage.rs", &["memory", "sql", "profile"]),
     ("chatp2p-core/src/tracker.rs", &["local", "http", "set"]),
     ("chatp2p-core/src/transport.rs", &["memory", "websocket"]),
 ];
 
 /// Libraries that are nobody's business but an adapter's.
-const ADAPTERS_LIBRARIES: &[&str] =
-    &["reqwest", "sea_orm", "sea_orm_migration", "sqlx", "tokio_tungstenite", "tungstenite", "hyper", "tokio_rustls"];
+const ADAPTERS_LIBRARIES: &[&str] = &[
+    "vodozemac",
+    "reqwest",
+    "sea_orm",
+    "sea_orm_migration",
+    "sqlx",
+    "tokio_tungstenite",
+    "tungstenite",
+    "hyper",
+    "tokio_rustls",
+];
 
 fn is_source_of(path: &str, krate: &str) -> bool {
     path.ends_with(".rs") && path.strip_prefix(krate).is_some_and(|rest| rest.starts_with("/src/"))

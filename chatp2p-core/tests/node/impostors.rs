@@ -1,22 +1,25 @@
 //! Eve, who has a key of her own and says that she is alice. Nobody takes her word for it.
 
-use chatp2p_core::clock::Wall;
 use chatp2p_core::code::Code;
 use chatp2p_core::identity::Identity;
-use chatp2p_core::message::{Body, Delivery, Entry, EntryId, Epoch};
+use chatp2p_core::message::{Delivery, Epoch};
 use chatp2p_core::node::{Event, Events, HistoryPage, Node, NodeError, PeerNode};
-use chatp2p_core::protocol::wire::{Content, Frame, LogEntry, Reason};
+use chatp2p_core::protocol::wire::{Frame, Reason};
 use chatp2p_core::record::SignedRecord;
-use chatp2p_core::testing::node::{self, Stranger, arrivals, eve, in_time, lists, name, next_event, texts_from, until};
+use chatp2p_core::testing::node::{
+    self, Correspondent, Stranger, arrivals, eve, in_time, lists, name, next_event, texts_from, until,
+};
 use chatp2p_core::tracker::{PeerQuery, Tracker};
 use chatp2p_core::transport::TransportError;
 
 use crate::town::{Town, address, all_delivered, introduce, is_connected, meet, say, ticks};
 
-fn forged(text: &str) -> Frame {
-    let body = Body::Text(text.to_owned());
-    let entry = Entry { id: EntryId::from_bytes([7; 16]), written: Wall::default(), body };
-    Frame::Entry(LogEntry { epoch: Epoch::new(7), n: 1, before: None, follows: None, content: Content::Entry(entry) })
+/// Encrypted for bob, so that he could read it.
+async fn forged(town: &Town, text: &str) -> Frame {
+    let mut pen = Correspondent::new(&eve());
+    let bob = town.tracker.find(&name("bob")).await.unwrap().unwrap();
+    pen.meet(&bob.record.unwrap());
+    pen.entry(Epoch::new(7), 1, None, Correspondent::saying(7, text.to_owned()))
 }
 
 fn alices_name_under_eves_key() -> SignedRecord {
@@ -28,8 +31,8 @@ async fn eve_calls(town: &Town, bob: &Node, record: SignedRecord) -> String {
     let at = address(bob).await;
     let mut eve = Stranger::dial(&*town.network, &at, &eve(), bob.peer_id()).await.unwrap();
     eve.say(&Frame::Hello { record }).await;
-    eve.say(&Frame::Greeting { have: Vec::new() }).await;
-    eve.say(&forged("lend me some money")).await;
+    eve.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
+    eve.say(&forged(town, "lend me some money").await).await;
     let heard = eve.hear_out().await;
     let [Frame::Hello { .. }, Frame::Goodbye { reason: Reason::Refused(code) }] = &heard[..] else {
         panic!("she is not let in: {heard:?}")

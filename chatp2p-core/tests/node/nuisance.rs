@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use chatp2p_core::clock::Wall;
+use chatp2p_core::crypto::{Ciphertext, SessionId};
 use chatp2p_core::identity::Identity;
-use chatp2p_core::message::{Body, Delivery, Entry, EntryId, Epoch, MAX_TEXT_BYTES};
+use chatp2p_core::message::{Delivery, Epoch, MAX_FRAME_BYTES};
 use chatp2p_core::node::{Event, PeerNode};
-use chatp2p_core::protocol::wire::{Content, Frame, LogEntry, VERSION, encode};
+use chatp2p_core::protocol::wire::{Frame, LogEntry, VERSION, encode};
 use chatp2p_core::testing::node::{Stranger, arrivals, in_time, texts_from, until};
 use tokio::time::timeout;
 
 use crate::town::{Person, Town, address, all_delivered, introduce, is_connected, meet, numbered, say, ticks};
 
 fn oversized() -> Vec<u8> {
-    let body = Body::Text("x".repeat(MAX_TEXT_BYTES + 1));
-    let entry = Entry { id: EntryId::from_bytes([7; 16]), written: Wall::default(), body };
-    let content = Content::Entry(entry);
-    encode(&Frame::Entry(LogEntry { epoch: Epoch::new(7), n: 1, before: None, follows: None, content }))
+    let session = SessionId::from_bytes([7; 32]);
+    let ciphertext = Ciphertext { suite: 1, session, begins: false, message: vec![0; MAX_FRAME_BYTES] };
+    encode(&Frame::Entry(LogEntry { epoch: Epoch::new(7), n: 1, before: None, follows: None, ciphertext }))
 }
 
 fn of_another_version(record: &Frame) -> Vec<u8> {
@@ -35,7 +34,7 @@ async fn carol_by_hand(town: &Town, carol: &Person, a: &chatp2p_core::node::Node
     let mut by_hand = Stranger::dial(&*town.network, &at, &carol.who, a.peer_id()).await.unwrap();
     let hello = Frame::Hello { record: Stranger::record(&carol.who, &carol.name, Vec::new(), 1) };
     by_hand.say(&hello).await;
-    by_hand.say(&Frame::Greeting { have: Vec::new() }).await;
+    by_hand.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
     while !matches!(by_hand.hear().await, Some(Frame::Greeting { .. })) {}
     until("carol is back", async || a.connected().await.unwrap().contains(&carol.name)).await;
     (by_hand, hello)
@@ -141,7 +140,7 @@ async fn a_peer_who_acknowledges_nothing_is_given_up_after_a_minute() {
     let eternal = Identity::from_seed(&[2; 32]);
     let by_hand = Stranger::dial(&*town.network, &address(&a).await, &eternal, a.peer_id()).await.unwrap();
     by_hand.say(&Frame::Hello { record: Stranger::record(&eternal, &bob.name, Vec::new(), 1) }).await;
-    by_hand.say(&Frame::Greeting { have: Vec::new() }).await;
+    by_hand.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
     until("bob is back", async || !a.connected().await.unwrap().is_empty()).await;
     say(&a, &b, "are you listening?").await;
     tokio::time::sleep(Duration::from_secs(58)).await;

@@ -33,6 +33,8 @@ pub struct Tally {
     pub tracker_silences: u64,
     pub erasures: u64,
     pub disconnects: u64,
+    pub keys_used: u64,
+    pub nacks: u64,
 }
 
 impl Tally {
@@ -73,6 +75,8 @@ impl Tally {
             ("tracker silences", &mut self.tracker_silences),
             ("erasures", &mut self.erasures),
             ("disconnects", &mut self.disconnects),
+            ("message keys used, none twice", &mut self.keys_used),
+            ("ciphertexts that could not be read", &mut self.nacks),
         ]
     }
 }

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::clock::{Now, Wall};
+use crate::crypto::{Keyring, Olm, Seeded, Suite};
 use crate::identity::{Identity, PeerId, Username};
-use crate::record::{Endpoint, PeerRecord, SignedRecord};
-use crate::storage::ProfileData;
+use crate::record::{Endpoint, PeerRecord, PreKeys, SignedRecord};
+use crate::storage::{Change, ProfileData};
 
 use super::super::draw::Draw;
 use super::super::input::Input;
 use super::super::state::{Me, State};
+use super::Cipher;
 
 /// How many older copies of its database a node keeps.
 const MAX_BACKUPS: usize = 3;
@@ -23,6 +25,9 @@ pub(super) struct Player {
     /// What is on its disk.
     pub(super) disk: ProfileData,
     pub(super) backups: Vec<ProfileData>,
+    cipher: Cipher,
+    /// Those in its record, once it has lived.
+    pre_keys: Option<PreKeys>,
     /// Its mind; `None` while it is down.
     pub(super) state: Option<State>,
     /// How often it was started. What was meant for an earlier life reaches nobody.
@@ -37,7 +42,7 @@ pub(super) struct Player {
 }
 
 impl Player {
-    pub(super) fn new(number: usize, seed: u64) -> Option<Self> {
+    pub(super) fn new(number: usize, seed: u64, cipher: Cipher) -> Option<Self> {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_be_bytes());
         key[8] = u8::try_from(number).ok()?;
@@ -47,6 +52,8 @@ impl Player {
             name: name.parse().ok()?,
             disk: ProfileData::default(),
             backups: Vec::new(),
+            cipher,
+            pre_keys: None,
             state: None,
             life: 0,
             born: Duration::ZERO,
@@ -68,6 +75,7 @@ impl Player {
             peer_id: self.peer_id(),
             endpoints: vec![Endpoint::memory(self.name.as_str()).ok()?],
             seq: u64::from(self.life) + 1,
+            pre_keys: self.pre_keys,
         };
         SignedRecord::sign(&self.identity, record).ok()
     }
@@ -84,14 +92,29 @@ impl Player {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&draw.number().to_be_bytes());
         seed[8..16].copy_from_slice(&draw.number().to_be_bytes());
+        let suite: Box<dyn Suite> = match self.cipher {
+            // What is drawn in one life is never drawn again, whatever is restored.
+            Cipher::Seeded => Box::new(Seeded::new(blake3::derive_key("chatp2p simulated keys", &seed))),
+            Cipher::Olm => Box::new(Olm),
+        };
         self.inbox.clear();
         self.dials.clear();
         self.wake = None;
         let (name, peer_id) = (self.name.clone(), self.peer_id());
         let now = self.now(now);
+        let mut snapshot = self.disk.snapshot();
+        let rows = std::mem::take(&mut snapshot.keys);
+        let Ok(mut keyring) = Keyring::load(self.identity.clone(), &*suite, rows, seed, now.wall) else { return };
+        keyring.turn_fallback_key_if_due(now.wall);
+        self.pre_keys = Some(keyring.pre_keys());
+        let keys = keyring.take_changes().unwrap_or_default();
+        let keys: Vec<Change> = keys.into_iter().map(Change::Keys).collect();
+        if self.disk.apply(&keys).is_err() {
+            return;
+        }
         self.state = self.record().map(|record| {
             let me = Me { peer_id, username: name, record };
-            State::new(me, self.disk.snapshot(), seed, now)
+            State::new(me, keyring, snapshot, seed, now)
         });
     }
 

@@ -9,16 +9,18 @@ mod wires;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::crypto::{Olm, Seeded, Suite};
 use crate::identity::{PeerId, Username};
 use crate::message::EntryId;
 use crate::protocol::draw::Draw;
 use crate::protocol::input::{Command, CommandId, Input};
 use crate::storage::Logs;
 
+use super::auditor::Auditor;
 use super::judge::{Judge, Tally};
 use super::network::{HALF_OPEN, Partitions, Wire};
 use super::player::Player;
-use super::{Report, Script};
+use super::{Cipher, Report, Script};
 
 /// Something that is going to happen.
 #[derive(Debug)]
@@ -65,6 +67,8 @@ pub(super) struct Stage {
     said: u32,
     calm: bool,
     judge: Judge,
+    auditor: Auditor,
+    suite: Box<dyn Suite>,
     /// Which messages each has been told of, as far as its disk still holds them.
     told_of: BTreeSet<(usize, PeerId, EntryId)>,
     /// Which messages each has told that it wrote.
@@ -80,7 +84,7 @@ impl Stage {
         key[..8].copy_from_slice(&seed.to_be_bytes());
         let mut draw = Draw::new(key);
         let size = 2 + usize::try_from(draw.number() % 4).unwrap_or_default();
-        let players: Vec<Player> = (0..size).filter_map(|number| Player::new(number, seed)).collect();
+        let players: Vec<Player> = (0..size).filter_map(|number| Player::new(number, seed, script.cipher)).collect();
         Self {
             seed,
             script: *script,
@@ -99,6 +103,11 @@ impl Stage {
             said: 0,
             calm: false,
             judge: Judge::default(),
+            auditor: Auditor::default(),
+            suite: match script.cipher {
+                Cipher::Seeded => Box::new(Seeded::new(key)),
+                Cipher::Olm => Box::new(Olm),
+            },
             told_of: BTreeSet::new(),
             written: BTreeSet::new(),
             tally: Tally::default(),
@@ -130,6 +139,7 @@ impl Stage {
         self.epilogue();
         let disks: Vec<_> = self.players.iter().map(|player| (player.peer_id(), &player.disk)).collect();
         let judged = self.judge.verdict(&disks, &mut self.tally);
+        self.tally.keys_used = self.auditor.keys();
         let verdict = self.broken.take().map_or(judged, Err);
         Report { seed: self.seed, trace: self.trace.finalize().into(), tally: self.tally, verdict }
     }

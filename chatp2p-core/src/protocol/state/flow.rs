@@ -1,6 +1,7 @@
 //! The flow of entries and acknowledgements on links that are up.
 
 use crate::clock::Now;
+use crate::crypto::Ciphertext;
 use crate::identity::PeerId;
 use crate::message::{Body, Delivery, Entry, EntryId, Message, Position};
 use crate::storage::{Change, LoadLimit, LoggedEntry};
@@ -9,7 +10,7 @@ use super::super::decision::{Ask, Decision, LoadId};
 use super::super::event::Event;
 use super::super::input::{LinkId, Loaded};
 use super::super::log::{Next, Verdict};
-use super::super::presence::Phase;
+use super::super::presence::{Flying, Phase};
 use super::super::wire::{Content, Frame, LogEntry};
 use super::State;
 
@@ -91,11 +92,13 @@ impl State {
             if !self.has_room(link, entry.weight()) {
                 return (false, last);
             }
-            self.talk(peer).unqueue(entry.weight());
-            let id = entry.id;
+            let (id, weight) = (entry.id, entry.weight());
+            let Some((place, ciphertext)) = self.place_and_send(peer, link, entry, now, out) else {
+                return (false, last);
+            };
+            self.talk(peer).unqueue(weight);
             last = Some(id);
-            let place = self.place_and_send(peer, link, entry, now, out);
-            out.change(Change::Place { peer, id, place });
+            out.change(Change::Place { peer, id, place, ciphertext: Some(ciphertext) });
         }
         (last.is_some(), last)
     }
@@ -121,15 +124,22 @@ impl State {
             if first != logged.n || !self.has_room(link, weight) {
                 return (false, last);
             }
-            last = logged.entry.as_ref().map(|entry| entry.id).or(last);
-            let entry = self.talk(peer).resend(cursor, epoch, logged.n, logged.hash, logged.entry);
-            cursor = Some(Position { epoch, n: logged.n, hash: logged.hash });
-            self.transmit(link, entry, cursor, weight, now, out);
+            let (n, hash) = (logged.n, logged.hash);
+            let id = logged.entry.as_ref().map(|entry| entry.id);
+            let slot = self.talk(peer).slot(cursor, epoch, n);
+            let content = logged.entry.map_or(Content::Erased(hash), Content::Entry);
+            let Some(ciphertext) = self.write_again(peer, link, slot, content, logged.ciphertext, now, out) else {
+                return (false, last);
+            };
+            last = id.or(last);
+            cursor = Some(Position { epoch, n, hash });
+            self.transmit(link, slot.entry(ciphertext), cursor, weight, now, out);
         }
         (some, last)
     }
 
-    /// Gives an entry its place and hands it to a link. The caller makes the place durable.
+    /// Gives an entry its place and hands it to a link, encrypted. The caller makes the place and the ciphertext durable.
+    /// `None` when it cannot be encrypted for that peer; the link is refused then.
     pub(super) fn place_and_send(
         &mut self,
         peer: PeerId,
@@ -137,13 +147,17 @@ impl State {
         entry: Entry,
         now: Now,
         out: &mut Decision,
-    ) -> Position {
-        let weight = entry.weight();
+    ) -> Option<(Position, Ciphertext)> {
         let me = self.me.peer_id;
         let talk = self.talks.entry(peer).or_insert_with(|| super::Talk::new(me, peer));
-        let (position, entry) = talk.place(entry, &mut self.draw);
-        self.transmit(link, entry, Some(position), weight, now, out);
-        position
+        let slot = talk.next_slot(&mut self.draw);
+        let weight = entry.weight();
+        let content = Content::Entry(entry);
+        let ciphertext = self.write(peer, link, slot, &content, now, out)?;
+        let Content::Entry(entry) = &content else { return None };
+        let position = self.talk(peer).place(entry, slot);
+        self.transmit(link, slot.entry(ciphertext.clone()), Some(position), weight, now, out);
+        Some((position, ciphertext))
     }
 
     fn transmit(
@@ -159,7 +173,9 @@ impl State {
             if state.in_flight.is_empty() {
                 state.progress = now.mono;
             }
-            state.in_flight.push(entry.epoch, entry.n, weight);
+            let LogEntry { epoch, n, .. } = entry;
+            let (ciphertext, session) = (entry.ciphertext.hash(), entry.ciphertext.session);
+            state.in_flight.push(Flying { epoch, n, weight, ciphertext, session });
             state.cursor = cursor;
             out.send(link, Frame::Entry(entry));
         }
@@ -173,6 +189,7 @@ impl State {
         };
         if state.in_flight.arrived(|epoch, n| talk.is_sent(epoch, n, position)) {
             state.progress = now.mono;
+            state.unreadable = 0;
         }
         let over = matches!(state.phase, Phase::Leaving(_)) && state.in_flight.is_empty();
         self.note_acknowledged(peer, position, out);
@@ -193,16 +210,20 @@ impl State {
         }
     }
 
-    pub(super) fn entry(&mut self, link: LinkId, entry: LogEntry, out: &mut Decision) {
+    pub(super) fn entry(&mut self, link: LinkId, entry: &LogEntry, now: Now, out: &mut Decision) {
         let Some(peer) = self.links.get(&link).map(|state| state.peer) else { return };
         if !self.is_known(peer) {
             // Refused, or forgotten, and talking on until the link is closed.
             return;
         }
-        match self.talk(peer).judge(&entry) {
-            Verdict::Accept(position) => {
+        match self.talk(peer).judge(entry) {
+            Verdict::Next => {
+                let Some(content) = self.read(peer, link, entry) else {
+                    return self.unreadable(peer, link, entry, now, out);
+                };
+                let position = self.talk(peer).position(entry, &content);
                 self.talk(peer).advance(position);
-                match entry.content {
+                match content {
                     Content::Entry(entry) => self.receive(peer, entry, position, out),
                     Content::Erased(_) => out.change(Change::Skipped { peer, position }),
                 }
@@ -236,7 +257,7 @@ impl State {
             && state.asked_at.as_ref() != Some(&have)
         {
             state.asked_at = Some(have.clone());
-            out.send(link, Frame::Greeting { have });
+            out.send(link, Frame::Greeting { have, offer: None });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::clock::Now;
 use crate::code::Code;
+use crate::crypto::TheirKeys;
 use crate::identity::{PeerId, Username};
 use crate::record::SignedRecord;
 use crate::storage::Contact;
@@ -34,25 +35,26 @@ impl State {
         let Some(state) = self.links.get_mut(&link) else { return };
         match (frame, state.phase) {
             (Frame::Hello { record }, Phase::Hello) => self.hello(link, record, now, out),
-            (Frame::Greeting { have }, Phase::Judging) => state.have = Some(have),
-            (Frame::Greeting { have }, Phase::Greeted) => {
+            (Frame::Greeting { have, offer }, Phase::Judging | Phase::Greeted | Phase::Up) => {
                 state.have = Some(have);
-                self.up(link, now, out);
-            }
-            (Frame::Greeting { have }, Phase::Up) => {
-                state.have = Some(have);
-                let peer = state.peer;
-                if self.presence(peer).active == Some(link) {
-                    self.resume(link, now, out);
+                let (peer, phase) = (state.peer, state.phase);
+                self.take_offer(link, offer);
+                match phase {
+                    Phase::Greeted => self.up(link, now, out),
+                    Phase::Up if self.presence(peer).active == Some(link) => self.resume(link, now, out),
+                    _ => {}
                 }
             }
-            (Frame::Entry(entry), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => self.entry(link, entry, out),
+            (Frame::Entry(entry), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
+                self.entry(link, &entry, now, out);
+            }
+            (Frame::Nack(nack), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => self.nacked(link, &nack, now, out),
             (Frame::Ack(position), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
                 self.acknowledged(link, position, now, out);
             }
             (Frame::Goodbye { reason }, _) => self.goodbye(link, &reason, now, out),
             // What comes before its time or after it counts for nothing; whoever sent it will be asked to go on.
-            (Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Entry(_) | Frame::Ack(_), _) => {}
+            (Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Entry(_) | Frame::Ack(_) | Frame::Nack(_), _) => {}
         }
     }
 
@@ -62,7 +64,11 @@ impl State {
         if record.record().peer_id != peer {
             return self.refuse(link, Code::NameUnproved, now, out);
         }
+        let Some(pre_keys) = record.record().pre_keys.filter(|keys| self.keyring.understands(Some(keys))) else {
+            return self.refuse(link, Code::KeysUnusable, now, out);
+        };
         let name = record.record().username.clone();
+        state.keys = Some(TheirKeys { pre_keys, one_time: None });
         state.hello = Some(record);
         let expected = dialled && self.presence(peer).candidate.is_some();
         if self.is_known(peer) || expected {
@@ -91,7 +97,8 @@ impl State {
         state.phase = Phase::Greeted;
         let (peer, greeted) = (state.peer, state.have.is_some());
         let have = self.talk(peer).have();
-        out.send(link, Frame::Greeting { have });
+        let offer = Some(self.keyring.offer(peer));
+        out.send(link, Frame::Greeting { have, offer });
         if greeted {
             self.up(link, now, out);
         }

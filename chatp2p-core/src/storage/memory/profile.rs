@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::crypto::{Ciphertext, KeyRow, KeyRowId};
 use crate::identity::{PeerId, Username};
 use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::storage::heads::{Heads, damaged};
@@ -31,6 +32,7 @@ pub struct ProfileData {
     /// The last ordinal that was given out. Never falls, so that an erased entry's is not given out again.
     last: u64,
     seq: u64,
+    keys: BTreeMap<KeyRowId, KeyRow>,
 }
 
 /// One conversation; the numbers are ordinals.
@@ -42,6 +44,8 @@ struct Talk {
     queued_bytes: u64,
     /// By their places; what an erased one leaves behind is its hash.
     placed: BTreeMap<(Epoch, u64), (LogHash, u64)>,
+    /// As what those were sent that are not acknowledged.
+    ciphertexts: BTreeMap<(Epoch, u64), Ciphertext>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -58,6 +62,8 @@ struct Undo {
     contacts: Vec<(PeerId, Option<Contact>)>,
     heads: BTreeMap<PeerId, Option<Heads>>,
     places: Vec<(u64, Option<Position>)>,
+    keys: Vec<(KeyRowId, Option<KeyRow>)>,
+    ciphertexts: Vec<(PeerId, (Epoch, u64), Option<Ciphertext>)>,
 }
 
 impl ProfileData {
@@ -81,7 +87,12 @@ impl ProfileData {
     /// All but the entries: contacts and logs by key.
     pub fn snapshot(&self) -> Snapshot {
         let logs = self.talks.iter().filter_map(|(peer, talk)| self.logs(*peer, talk));
-        Snapshot { contacts: self.contacts.values().cloned().collect(), logs: logs.collect(), seq: self.seq }
+        Snapshot {
+            contacts: self.contacts.values().cloned().collect(),
+            logs: logs.collect(),
+            seq: self.seq,
+            keys: self.keys.values().cloned().collect(),
+        }
     }
 
     /// As [`ProfileStore::queued`].
@@ -95,9 +106,9 @@ impl ProfileData {
     pub fn logged(&self, peer: PeerId, epoch: Epoch, range: RangeInclusive<u64>, limit: LoadLimit) -> Vec<LoggedEntry> {
         let (Some(talk), false) = (self.talks.get(&peer), range.is_empty()) else { return Vec::new() };
         let placed = talk.placed.range((epoch, *range.start())..=(epoch, *range.end()));
-        let logged = placed.map(|((_, n), (hash, ordinal))| {
+        let logged = placed.map(|(place, (hash, ordinal))| {
             let entry = self.entries.get(ordinal).map(|held| held.entry.clone());
-            LoggedEntry { n: *n, hash: *hash, entry }
+            LoggedEntry { n: place.1, hash: *hash, entry, ciphertext: talk.ciphertexts.get(place).cloned() }
         });
         limit.take(logged, |logged| logged.entry.as_ref().map_or(0, Entry::weight))
     }
@@ -190,7 +201,18 @@ impl ProfileData {
                 undo.contacts.push((contact.peer_id, old));
             }
             Change::Seq(seq) => self.seq = self.seq.max(*seq),
-            Change::Queue { peer, entry, place } => {
+            Change::Keys(row) => {
+                let old = self.keys.insert(row.id, row.clone());
+                undo.keys.push((row.id, old));
+            }
+            Change::Encrypted { peer, epoch, n, ciphertext } => {
+                let talk = self.touch(*peer, undo);
+                if !talk.heads.mine.iter().any(|log| log.epoch == *epoch && *n <= log.head) {
+                    return Err(damaged("what is encrypted has no place in my log"));
+                }
+                self.keep(*peer, (*epoch, *n), Some(ciphertext), undo);
+            }
+            Change::Queue { peer, entry, place, ciphertext } => {
                 if self.ordinal(*peer, Author::Me, entry.id).is_some() {
                     return Err(damaged("an entry is queued twice"));
                 }
@@ -202,8 +224,11 @@ impl ProfileData {
                     talk.heads.place(*place)?;
                 }
                 self.insert(Held { peer: *peer, author: Author::Me, entry: entry.clone(), place: *place });
+                if let Some(place) = place {
+                    self.keep(*peer, (place.epoch, place.n), ciphertext.as_ref(), undo);
+                }
             }
-            Change::Place { peer, id, place } => {
+            Change::Place { peer, id, place, ciphertext } => {
                 let ordinal = self.ordinal(*peer, Author::Me, *id).ok_or_else(|| damaged("no entry has this id"))?;
                 let talk = self.touch(*peer, undo);
                 if talk.queued.first() != Some(&ordinal) {
@@ -211,8 +236,15 @@ impl ProfileData {
                 }
                 talk.heads.place(*place)?;
                 undo.places.push((ordinal, self.put(ordinal, Some(*place))));
+                self.keep(*peer, (place.epoch, place.n), ciphertext.as_ref(), undo);
             }
-            Change::Acknowledged { peer, position } => self.touch(*peer, undo).heads.acknowledge(*position)?,
+            Change::Acknowledged { peer, position } => {
+                let talk = self.touch(*peer, undo);
+                talk.heads.acknowledge(*position)?;
+                let arrived = talk.ciphertexts.range((position.epoch, 0)..=(position.epoch, position.n));
+                let arrived: Vec<_> = arrived.map(|(place, _)| *place).collect();
+                arrived.into_iter().for_each(|place| self.keep(*peer, place, None, undo));
+            }
             Change::Received { peer, entry, position } => {
                 self.touch(*peer, undo).heads.advance(*position)?;
                 match self.ordinal(*peer, Author::Them, entry.id) {
@@ -232,6 +264,16 @@ impl ProfileData {
         Ok(())
     }
 
+    /// Keeps as what an entry of mine was sent, unless it has arrived; forgets it for `None`.
+    fn keep(&mut self, peer: PeerId, place: (Epoch, u64), ciphertext: Option<&Ciphertext>, undo: &mut Undo) {
+        let Some(talk) = self.talks.get_mut(&peer) else { return };
+        let old = match ciphertext.filter(|_| !talk.heads.has_acknowledged(place.0, place.1)) {
+            Some(ciphertext) => talk.ciphertexts.insert(place, ciphertext.clone()),
+            None => talk.ciphertexts.remove(&place),
+        };
+        undo.ciphertexts.push((peer, place, old));
+    }
+
     fn touch(&mut self, peer: PeerId, undo: &mut Undo) -> &mut Talk {
         let old = self.talks.get(&peer).map(|talk| &talk.heads);
         undo.heads.entry(peer).or_insert_with(|| old.cloned());
@@ -249,6 +291,19 @@ impl ProfileData {
             match heads {
                 Some(heads) => self.talks.entry(peer).or_default().heads = heads,
                 None => drop(self.talks.remove(&peer)),
+            }
+        }
+        for (peer, place, ciphertext) in undo.ciphertexts.into_iter().rev() {
+            let Some(talk) = self.talks.get_mut(&peer) else { continue };
+            match ciphertext {
+                Some(ciphertext) => drop(talk.ciphertexts.insert(place, ciphertext)),
+                None => drop(talk.ciphertexts.remove(&place)),
+            }
+        }
+        for (id, row) in undo.keys.into_iter().rev() {
+            match row {
+                Some(row) => drop(self.keys.insert(id, row)),
+                None => drop(self.keys.remove(&id)),
             }
         }
         for (peer, contact) in undo.contacts.into_iter().rev() {

@@ -2,6 +2,8 @@
 //! it is written in a few large statements. A turn may carry hundreds of changes; one statement each would cost ten
 //! times as much.
 
+mod encryption;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::sea_query::OnConflict;
@@ -16,6 +18,7 @@ use crate::identity::PeerId;
 use crate::message::{Author, Entry, EntryId, Position};
 use crate::storage::heads::Heads;
 use crate::storage::{Change, Committed, Contact, StorageError};
+use encryption::Encryption;
 
 const SEQ: &str = "seq";
 
@@ -75,6 +78,7 @@ struct Commit<'a> {
     /// The ordinals of the entries that the changes name.
     known: BTreeMap<(PeerId, Author, EntryId), i64>,
     contacts: BTreeMap<PeerId, &'a Contact>,
+    encryption: Encryption<'a>,
     seq: Option<u64>,
     committed: Committed,
     /// The last ordinal before this commit.
@@ -98,7 +102,7 @@ impl<'a> Commit<'a> {
         let mut ids = BTreeSet::new();
         for change in changes {
             match change {
-                Change::Contact(_) | Change::Seq(_) => {}
+                Change::Contact(_) | Change::Seq(_) | Change::Keys(_) => {}
                 Change::Queue { peer, entry, .. } | Change::Received { peer, entry, .. } => {
                     peers.insert(*peer);
                     ids.insert(entry.id);
@@ -107,7 +111,7 @@ impl<'a> Commit<'a> {
                     peers.insert(*peer);
                     ids.insert(*id);
                 }
-                Change::Acknowledged { peer, .. } | Change::Skipped { peer, .. } => {
+                Change::Acknowledged { peer, .. } | Change::Skipped { peer, .. } | Change::Encrypted { peer, .. } => {
                     peers.insert(*peer);
                 }
             }
@@ -131,6 +135,7 @@ impl<'a> Commit<'a> {
             talks: peers.into_iter().map(talk).collect(),
             known: known(turn, &ids).await?,
             contacts: BTreeMap::new(),
+            encryption: Encryption::default(),
             seq: None,
             committed: Committed::default(),
             first,
@@ -144,7 +149,17 @@ impl<'a> Commit<'a> {
         match change {
             Change::Contact(contact) => drop(self.contacts.insert(contact.peer_id, contact)),
             Change::Seq(seq) => self.seq = self.seq.max(Some(*seq)),
-            Change::Queue { peer, entry, place } => {
+            Change::Keys(row) => self.encryption.put_key(row),
+            Change::Encrypted { peer, epoch, n, ciphertext } => {
+                let heads = self.heads(*peer)?;
+                if !heads.mine.iter().any(|log| log.epoch == *epoch && *n <= log.head) {
+                    return Err(damaged("what is encrypted has no place in my log"));
+                }
+                if !heads.has_acknowledged(*epoch, *n) {
+                    self.encryption.put_ciphertext(*peer, (*epoch, *n), ciphertext);
+                }
+            }
+            Change::Queue { peer, entry, place, ciphertext } => {
                 if self.known.contains_key(&(*peer, Author::Me, entry.id)) {
                     return Err(damaged("an entry is queued twice"));
                 }
@@ -154,12 +169,15 @@ impl<'a> Commit<'a> {
                     }
                     self.heads(*peer)?.place(*place)?;
                 }
+                if let (Some(place), Some(ciphertext)) = (place, ciphertext) {
+                    self.encryption.put_ciphertext(*peer, (place.epoch, place.n), ciphertext);
+                }
                 let ordinal = self.insert(*peer, Author::Me, entry, *place)?;
                 if let (None, Some(queue)) = (place, self.talks.get_mut(peer).and_then(|talk| talk.queued.as_mut())) {
                     queue.insert(ordinal);
                 }
             }
-            Change::Place { peer, id, place } => {
+            Change::Place { peer, id, place, ciphertext } => {
                 let ordinal = self.known.get(&(*peer, Author::Me, *id)).copied();
                 let ordinal = ordinal.ok_or_else(|| damaged("no entry has this id"))?;
                 let queue = self.queue(*peer).await?;
@@ -169,8 +187,14 @@ impl<'a> Commit<'a> {
                 queue.pop_first();
                 self.heads(*peer)?.place(*place)?;
                 self.put(ordinal, *place);
+                if let Some(ciphertext) = ciphertext {
+                    self.encryption.put_ciphertext(*peer, (place.epoch, place.n), ciphertext);
+                }
             }
-            Change::Acknowledged { peer, position } => self.heads(*peer)?.acknowledge(*position)?,
+            Change::Acknowledged { peer, position } => {
+                self.heads(*peer)?.acknowledge(*position)?;
+                self.encryption.arrive(*peer, *position);
+            }
             Change::Received { peer, entry, position } => {
                 self.heads(*peer)?.advance(*position)?;
                 match self.known.get(&(*peer, Author::Them, entry.id)) {
@@ -265,6 +289,7 @@ impl<'a> Commit<'a> {
     async fn finish(mut self) -> Result<Committed, StorageError> {
         self.flush().await?;
         self.write_heads().await?;
+        std::mem::take(&mut self.encryption).finish(self.turn).await?;
         let contacts: Vec<_> = self.contacts.values().map(|contact| rows::contact_row(contact)).collect();
         for chunk in contacts.chunks(CHUNK) {
             let replace =

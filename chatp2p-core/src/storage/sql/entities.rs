@@ -134,3 +134,44 @@ pub mod entries {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+#[cfg(feature = "sqlite")]
+pub mod keys {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "keys")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Vec<u8>,
+        pub version: i64,
+        pub sealed: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[cfg(feature = "sqlite")]
+pub mod ciphertexts {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "ciphertexts")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub peer: Vec<u8>,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub epoch: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub n: i64,
+        pub ciphertext: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -14,7 +14,7 @@ use sea_orm::{
     QuerySelect, Select, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
-use super::entities::{contacts, entries};
+use super::entities::{ciphertexts, contacts, entries, keys};
 use super::schema::{ProfileSchema, migrate};
 use super::{CHUNK, bits, commit, number, quiet, refused, rows};
 use crate::identity::PeerId;
@@ -127,7 +127,9 @@ impl ProfileStore for SqlProfile {
             };
             logs.push(Logs { peer, mine, unacknowledged, queued: queued.remove(&peer).unwrap_or_default(), theirs });
         }
-        Ok(Snapshot { contacts, logs, seq: commit::seq(&view).await? })
+        let keys = keys::Entity::find().order_by_asc(keys::Column::Id).all(&view).await.map_err(refused)?;
+        let keys = keys.into_iter().map(rows::keys).collect::<Result<_, _>>()?;
+        Ok(Snapshot { contacts, logs, seq: commit::seq(&view).await?, keys })
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<Committed, StorageError> {
@@ -153,8 +155,17 @@ impl ProfileStore for SqlProfile {
         range: RangeInclusive<u64>,
         limit: LoadLimit,
     ) -> Result<Vec<LoggedEntry>, StorageError> {
-        let rows = within(&self.view().await?, of_my_log(peer, epoch, range), limit).await?;
-        rows.into_iter().map(rows::logged).collect()
+        let view = self.view().await?;
+        let rows = within(&view, of_my_log(peer, epoch, range), limit).await?;
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        let sent = ciphertexts::Entity::find()
+            .filter(ciphertexts::Column::Peer.eq(rows::key(&peer)))
+            .filter(ciphertexts::Column::Epoch.eq(bits(epoch.get())))
+            .filter(ciphertexts::Column::N.between(first.n, last.n))
+            .all(&view);
+        let sent = sent.await.map_err(refused)?;
+        let mut sent = sent.iter().map(rows::ciphertext).collect::<Result<_, _>>()?;
+        rows.into_iter().map(|row| rows::logged(row, &mut sent)).collect()
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {

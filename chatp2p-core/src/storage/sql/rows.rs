@@ -1,10 +1,13 @@
 //! Rows of a profile's tables as what they mean, and back.
 
+use std::collections::BTreeMap;
+
 use sea_orm::ActiveValue::Set;
 
-use super::entities::{contacts, entries, my_epochs, their_epochs};
+use super::entities::{ciphertexts, contacts, entries, keys, my_epochs, their_epochs};
 use super::{bits, damaged, number};
 use crate::clock::Wall;
+use crate::crypto::{Ciphertext, KeyRow, KeyRowId};
 use crate::identity::PeerId;
 use crate::message::{Author, Body, Entry, EntryId, Epoch, LogHash, Position};
 use crate::record::SignedRecord;
@@ -132,11 +135,47 @@ pub(super) fn entry(row: entries::Model) -> Result<Option<Entry>, StorageError> 
     Ok(Some(Entry { id: id(row.id)?, written: Wall::from_millis(number(row.written)), body }))
 }
 
-pub(super) fn logged(mut row: entries::Model) -> Result<LoggedEntry, StorageError> {
+/// A row of keys; the account's id is empty.
+pub(super) fn key_row(row: &KeyRow) -> keys::ActiveModel {
+    let id = match &row.id {
+        KeyRowId::Account => Vec::new(),
+        KeyRowId::Peer(peer) => key(peer),
+    };
+    keys::ActiveModel { id: Set(id), version: Set(bits(row.version)), sealed: Set(row.sealed.clone()) }
+}
+
+pub(super) fn keys(row: keys::Model) -> Result<KeyRow, StorageError> {
+    let id = if row.id.is_empty() { KeyRowId::Account } else { KeyRowId::Peer(peer(row.id)?) };
+    Ok(KeyRow { id, version: number(row.version), sealed: row.sealed })
+}
+
+pub(super) fn ciphertext_row(
+    (peer, epoch, n): (PeerId, Epoch, u64),
+    ciphertext: &Ciphertext,
+) -> Result<ciphertexts::ActiveModel, StorageError> {
+    let ciphertext = minicbor::to_vec(ciphertext).map_err(|_| damaged("a ciphertext cannot be encoded"))?;
+    Ok(ciphertexts::ActiveModel {
+        peer: Set(key(&peer)),
+        epoch: Set(bits(epoch.get())),
+        n: Set(bits(n)),
+        ciphertext: Set(ciphertext),
+    })
+}
+
+pub(super) fn ciphertext(row: &ciphertexts::Model) -> Result<(u64, Ciphertext), StorageError> {
+    let ciphertext = minicbor::decode(&row.ciphertext);
+    Ok((number(row.n), ciphertext.map_err(|_| damaged("a stored ciphertext cannot be read"))?))
+}
+
+pub(super) fn logged(
+    mut row: entries::Model,
+    ciphertexts: &mut BTreeMap<u64, Ciphertext>,
+) -> Result<LoggedEntry, StorageError> {
     let (Some(n), Some(bytes)) = (row.n, row.hash.take()) else {
         return Err(damaged("a stored entry has half a place"));
     };
-    Ok(LoggedEntry { n: number(n), hash: hash(bytes)?, entry: entry(row)? })
+    let n = number(n);
+    Ok(LoggedEntry { n, hash: hash(bytes)?, entry: entry(row)?, ciphertext: ciphertexts.remove(&n) })
 }
 
 pub(super) fn unacknowledged(row: (Vec<u8>, i64, Vec<u8>, i64)) -> Result<Unacknowledged, StorageError> {

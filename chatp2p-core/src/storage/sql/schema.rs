@@ -55,7 +55,7 @@ pub(super) struct ProfileSchema;
 #[cfg(feature = "sqlite")]
 impl MigratorTrait for ProfileSchema {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(ProfileRelease1)]
+        vec![Box::new(ProfileRelease1), Box::new(ProfileEncryption)]
     }
 }
 
@@ -77,6 +77,42 @@ impl MigrationTrait for ProfileRelease1 {
         Ok(())
     }
 }
+
+#[cfg(feature = "sqlite")]
+struct ProfileEncryption;
+
+#[cfg(feature = "sqlite")]
+impl MigrationName for ProfileEncryption {
+    fn name(&self) -> &str {
+        "profile_encryption"
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[async_trait::async_trait]
+impl MigrationTrait for ProfileEncryption {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(PROFILE_ENCRYPTION).await?;
+        Ok(())
+    }
+}
+
+#[cfg(feature = "sqlite")]
+const PROFILE_ENCRYPTION: &str = "
+CREATE TABLE keys (
+    id BLOB NOT NULL PRIMARY KEY,       -- the peer of the sessions; empty for the account
+    version INTEGER NOT NULL,
+    sealed BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE ciphertexts (
+    peer BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    ciphertext BLOB NOT NULL,           -- CBOR, as in a frame; deleted once acknowledged
+    PRIMARY KEY (peer, epoch, n)
+) STRICT;
+";
 
 /// In SQL, because no builder says STRICT: without it SQLite would take a text for a number.
 #[cfg(feature = "sqlite")]

@@ -5,9 +5,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::in_time;
+use crate::crypto::OLM_V2;
 use crate::identity::{Identity, PeerId, Username};
 use crate::protocol::wire::{Frame, decode, encode};
-use crate::record::{Endpoint, PeerRecord, SignedRecord};
+use crate::record::{Endpoint, ExchangeKey, PeerRecord, PreKeys, SignedRecord};
 use crate::transport::{Link, SecureLink, Transport, TransportError, secure};
 
 /// A secure link without a node behind it.
@@ -54,7 +55,9 @@ impl Stranger {
     /// # Panics
     /// When its fields are not within their bounds.
     pub fn record(identity: &Identity, username: &Username, endpoints: Vec<Endpoint>, seq: u64) -> SignedRecord {
-        let record = PeerRecord { username: username.clone(), peer_id: identity.peer_id(), endpoints, seq };
+        let [lasting, fallback] = [7, 9].map(|byte| ExchangeKey::from_bytes([byte; 32]));
+        let pre_keys = Some(PreKeys { suite: OLM_V2, identity: lasting, fallback });
+        let record = PeerRecord { username: username.clone(), peer_id: identity.peer_id(), endpoints, seq, pre_keys };
         SignedRecord::sign(identity, record).expect("a record within its bounds")
     }
 

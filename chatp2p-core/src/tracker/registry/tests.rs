@@ -30,7 +30,7 @@ fn classic(text: &str, port: u16) -> Claim {
 fn signed(seed: u8, text: &str, endpoints: &[&str], seq: u64) -> Claim {
     let identity = Identity::from_seed(&[seed; 32]);
     let endpoints = endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect();
-    let record = PeerRecord { username: name(text), peer_id: identity.peer_id(), endpoints, seq };
+    let record = PeerRecord { username: name(text), peer_id: identity.peer_id(), endpoints, seq, pre_keys: None };
     Claim::Signed(SignedClaim::sign(&identity, SignedRecord::sign(&identity, record).unwrap(), HERE))
 }
 

@@ -43,8 +43,11 @@ impl Stage {
         for input in std::mem::take(&mut self.players[node].inbox) {
             state.handle(input, now, &mut decision);
         }
+        let changes = match state.conclude(&mut decision) {
+            Ok(changes) => changes,
+            Err(error) => return self.break_promise(format!("node {node} cannot write its keys down: {error}")),
+        };
         self.players[node].state = Some(state);
-        let changes = decision.take_changes();
         if self.one_in(500) {
             self.tally.crashes_before_commit += 1;
             return self.crash(node);

@@ -62,6 +62,12 @@ impl Stage {
         let Some((number, end)) = self.wire_of(node, life, link) else { return };
         let other = self.wires[&number].ends[1 - end].0;
         self.check_durable(node, other, frame);
+        if let Frame::Entry(entry) = frame
+            && let Err(what) = self.auditor.look(&*self.suite, &entry.ciphertext)
+        {
+            self.break_promise(format!("node {node}: {what}"));
+        }
+        self.tally.nacks += u64::from(matches!(frame, Frame::Nack(_)));
         let bytes = wire::encode(frame);
         self.trace.update(&bytes);
         self.tally.frames += 1;
@@ -95,9 +101,11 @@ impl Stage {
             }
             Frame::Entry(entry) => {
                 let limit = LoadLimit { entries: 1, bytes: 1 };
-                !disk.logged(peer, entry.epoch, entry.n..=entry.n, limit).is_empty()
+                let held = disk.logged(peer, entry.epoch, entry.n..=entry.n, limit);
+                // Of an entry that has arrived before, no ciphertext is kept.
+                held.first().is_some_and(|held| held.ciphertext.as_ref().is_none_or(|kept| *kept == entry.ciphertext))
             }
-            Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Goodbye { .. } => true,
+            Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Goodbye { .. } | Frame::Nack(_) => true,
         };
         if !durable {
             self.break_promise(format!("node {node} sent what is not durable: {frame:?}"));

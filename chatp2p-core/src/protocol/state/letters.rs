@@ -1,0 +1,124 @@
+//! Writing and reading what is encrypted, and what happens when it cannot be read.
+
+use crate::clock::Now;
+use crate::code::Code;
+use crate::crypto::{Ciphertext, Nack, Offer};
+use crate::identity::PeerId;
+use crate::storage::Change;
+
+use super::super::decision::Decision;
+use super::super::input::LinkId;
+use super::super::log::Slot;
+use super::super::presence::MAX_UNREADABLE;
+use super::super::wire::{Content, Frame, LogEntry, decode_letter, encode_letter};
+use super::State;
+
+impl State {
+    /// Keeps what the other end offers to begin a session with.
+    pub(super) fn take_offer(&mut self, link: LinkId, offer: Option<Offer>) {
+        let me = self.me.peer_id;
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let (peer, keys) = (state.peer, state.keys.as_mut());
+        if let (Some(offer), Some(keys)) = (offer, keys)
+            && offer.is_from(peer, &keys.pre_keys, me)
+        {
+            keys.one_time = Some(offer.key);
+        }
+    }
+
+    /// Encrypts what stands at a place of my log. `None` when the other end's keys are of no use; the link is refused then.
+    pub(super) fn write(
+        &mut self,
+        peer: PeerId,
+        link: LinkId,
+        slot: Slot,
+        content: &Content,
+        now: Now,
+        out: &mut Decision,
+    ) -> Option<Ciphertext> {
+        let letter = encode_letter(&slot.letter(self.me.peer_id, peer, content.clone()));
+        let keys = self.links.get_mut(&link)?.keys.as_mut()?;
+        match self.keyring.encrypt(peer, keys, &letter) {
+            Ok(ciphertext) => Some(ciphertext),
+            Err(_) => {
+                self.refuse(link, Code::KeysUnusable, now, out);
+                None
+            }
+        }
+    }
+
+    /// The same bytes as before, as long as the other end may be able to read them. Else, and once it has what stands there
+    /// and asks for it again, it is encrypted anew.
+    #[expect(clippy::too_many_arguments, reason = "what is written, where, to whom and when")]
+    pub(super) fn write_again(
+        &mut self,
+        peer: PeerId,
+        link: LinkId,
+        slot: Slot,
+        content: Content,
+        sent: Option<Ciphertext>,
+        now: Now,
+        out: &mut Decision,
+    ) -> Option<Ciphertext> {
+        if let Some(sent) = sent.filter(|sent| !self.keyring.is_given_up(peer, sent.session)) {
+            return Some(sent);
+        }
+        let ciphertext = self.write(peer, link, slot, &content, now, out)?;
+        let (epoch, n) = (slot.epoch, slot.n);
+        if !self.talk(peer).has_acknowledged(epoch, n) {
+            out.change(Change::Encrypted { peer, epoch, n, ciphertext: ciphertext.clone() });
+        }
+        Some(ciphertext)
+    }
+
+    /// Decrypts the next entry of a peer's log. `None` when that is impossible, or when what is inside is not what stands
+    /// outside.
+    pub(super) fn read(&mut self, peer: PeerId, link: LinkId, entry: &LogEntry) -> Option<Content> {
+        let state = self.links.get_mut(&link)?;
+        let letter = self.keyring.decrypt(peer, &state.keys?.pre_keys, &entry.ciphertext).ok()?;
+        let letter = decode_letter(&letter).ok()?;
+        let LogEntry { epoch, n, before, follows, .. } = *entry;
+        let outside = Slot { epoch, n, before, follows };
+        if letter != outside.letter(peer, self.me.peer_id, letter.content.clone()) {
+            return None;
+        }
+        state.unreadable = 0;
+        Some(letter.content)
+    }
+
+    /// Says that an entry cannot be read, and from where to go on.
+    pub(super) fn unreadable(&mut self, peer: PeerId, link: LinkId, entry: &LogEntry, now: Now, out: &mut Decision) {
+        if !self.may_heal(link) {
+            return self.drop_link(link, now, out);
+        }
+        out.send(link, Frame::Nack(self.keyring.nack(peer, entry.epoch, entry.n, entry.ciphertext.hash())));
+        let (have, offer) = (self.talk(peer).have(), Some(self.keyring.offer(peer)));
+        if let Some(state) = self.links.get_mut(&link) {
+            // What follows cannot be taken either; nobody needs to be asked twice.
+            state.asked_at = Some(have.clone());
+        }
+        out.send(link, Frame::Greeting { have, offer });
+    }
+
+    /// The other end cannot read an entry. Its greeting, which follows, says from where everything is encrypted anew.
+    pub(super) fn nacked(&mut self, link: LinkId, nack: &Nack, now: Now, out: &mut Decision) {
+        let me = self.me.peer_id;
+        let Some(state) = self.links.get(&link) else { return };
+        let peer = state.peer;
+        let Some(session) = state.in_flight.session_of(nack.epoch, nack.n, nack.ciphertext) else { return };
+        if !nack.is_from(peer, me) {
+            return;
+        }
+        if self.may_heal(link) {
+            self.keyring.give_up(peer, session);
+        } else {
+            self.drop_link(link, now, out);
+        }
+    }
+
+    fn may_heal(&mut self, link: LinkId) -> bool {
+        let Some(state) = self.links.get_mut(&link) else { return false };
+        state.unreadable += 1;
+        state.unreadable <= MAX_UNREADABLE
+    }
+}
