@@ -44,7 +44,7 @@
 //! # In which order to read
 //!
 //! [`identity`] says who somebody is and [`record`] where; [`message`] what they say. [`protocol`] is the heart: the
-//! rules of the conversation as a pure state. [`tracker`], [`storage`] and [`transport`] are the ports through which a
+//! rules of the conversation as a pure state; [`crypto`] encrypts for it. [`tracker`], [`storage`] and [`transport`] are the ports through which a
 //! node meets the world, each with an implementation in memory that is always there; bring your own by implementing
 //! the trait, and hold it to the contract suites of `testing` (feature `test-utils`). [`node`] puts it together.
 //!
@@ -55,9 +55,8 @@
 //!
 //! # Supported, and not
 //!
-//! Supported: conversations of two; delivery over restarts, crashes and restored databases; names owned by keys.
-//! Not yet: end-to-end encryption of what waits for somebody who is away (links are encrypted end to end already),
-//! mailboxes, groups, files.
+//! Supported: conversations of two, encrypted for each other alone; delivery over restarts, crashes and restored
+//! databases; names owned by keys. Not yet: mailboxes, groups, files.
 
 pub mod identity;
 pub mod record;
