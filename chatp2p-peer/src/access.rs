@@ -184,7 +184,8 @@ impl Access {
         remote: Option<IpAddr>,
         attempt: impl FnOnce() -> Result<Option<T>, LedgerError>,
     ) -> Result<T, Denied> {
-        let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical());
+        // What has no address has not come over a network.
+        let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical());
         if !from.is_loopback()
             && let Some(wait) = self.failures.wait(from, Instant::now())
         {

@@ -34,7 +34,7 @@ impl<E: Endpoint> Endpoint for Door<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let path = request.original_uri().path();
+        let path = request.uri().path();
         let caller = self.access.judge(request.method(), path, request.headers(), remote(&request));
         match caller {
             Ok(caller) => {
