@@ -292,7 +292,8 @@ async fn each_operation_wants_a_token_of_its_scope_and_the_document_says_which()
     println!("{tried} combinations of {} operations with and without tokens", operations.len());
     let document = document();
     assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
-    for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values()) {
+    for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
+    {
         let id = operation["operationId"].as_str().unwrap();
         let said = operation["responses"]["403"]["description"].as_str().unwrap_or_default();
         match needs[id] {
