@@ -91,3 +91,30 @@ test('without a link the page shows how to get one, and its address leads it now
     await carol.end()
   }
 })
+
+test('the documentation tries the API with a token that one gives it', async ({
+  tracker,
+  context,
+  complaints,
+}) => {
+  complaints.excuse(...REFUSED)
+  const carol = await Peer.start('carol', tracker, ['--require-token'])
+  try {
+    const page = await context.newPage()
+    await page.goto(`http://localhost:${carol.program.port}/docs#/Node/status`)
+    const operation = page.locator('#operations-Node-status')
+    const answered = operation.locator('.live-responses-table tbody .response-col_status').first()
+    await operation.getByRole('button', { name: 'Try it out' }).click()
+    await operation.getByRole('button', { name: 'Execute' }).click()
+    await expect(answered).toContainText('401')
+    await page.getByRole('button', { name: 'Authorize', exact: true }).click()
+    const dialog = page.locator('.dialog-ux')
+    await dialog.locator('input').fill(carol.token('read'))
+    await dialog.getByRole('button', { name: 'Apply credentials' }).click()
+    await dialog.getByRole('button', { name: 'Close' }).last().click()
+    await operation.getByRole('button', { name: 'Execute' }).click()
+    await expect(answered).toContainText('200')
+  } finally {
+    await carol.end()
+  }
+})

@@ -59,6 +59,10 @@ export class Peer {
     return ask('link', '--data-dir', this.data.path).trim()
   }
 
+  token(scope: 'read' | 'send' | 'admin'): string {
+    return ask('token', 'create', '--scope', scope, '--data-dir', this.data.path).trim()
+  }
+
   // The ids of the tokens that there are.
   tokens(): string[] {
     const lines = ask('token', 'list', '--data-dir', this.data.path).trim().split('\n').slice(1)
