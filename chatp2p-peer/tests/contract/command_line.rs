@@ -50,9 +50,20 @@ async fn version_and_help_tell_what_there_is() {
     assert_eq!((code, version.trim()), (Some(0), concat!("chatp2p-peer ", env!("CARGO_PKG_VERSION"))));
     let (code, help, _) = output(&["--help"]).await;
     assert_eq!(code, Some(0));
-    for flag in
-        ["bind", "data-dir", "username", "p2p", "advertise", "tracker", "allow-origin", "allow-host", "insecure-http"]
-    {
+    for flag in [
+        "bind",
+        "data-dir",
+        "username",
+        "p2p",
+        "advertise",
+        "tracker",
+        "allow-origin",
+        "allow-host",
+        "require-token",
+        "tls-cert",
+        "tls-key",
+        "insecure-http",
+    ] {
         let variable = format!("CHATP2P_PEER_{}", flag.replace('-', "_").to_uppercase());
         assert!(help.contains(&format!("--{flag}")) && help.contains(&variable), "{flag}");
     }
