@@ -11,6 +11,7 @@ mod http;
 #[path = "access/keys.rs"]
 mod keys;
 #[path = "access/leaks.rs"]
+#[cfg(unix)]
 mod leaks;
 #[path = "access/pages.rs"]
 mod pages;

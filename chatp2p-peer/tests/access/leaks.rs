@@ -1,10 +1,8 @@
 //! Where a secret could be left lying about: the log at its most talkative, the data, and what `ps` shows.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::keys::{create, exchange, link, socket, with};
@@ -36,8 +34,8 @@ async fn no_secret_and_no_text_is_in_the_log_the_secrets_are_nowhere_on_the_disk
     let log = tempfile::NamedTempFile::new().unwrap();
     let url = format!("http://{}", tracker.api);
     let mut command = peer_command(data.path());
-    command.args(["--require-token", "--username", "alice", "--tracker", &url]).env("RUST_LOG", "trace");
-    let program = listening(&mut command, log.path()).await;
+    command.args(["--require-token", "--username", "alice", "--tracker", &url]);
+    let program = Program::start(&mut logging(&command, log.path())).await;
     let (pid, alice) = (program.id(), Peer { program, name: "alice".to_owned(), data });
     let bob = running("bob", &tracker).await;
 
@@ -89,11 +87,11 @@ async fn no_secret_and_no_text_is_in_the_log_the_secrets_are_nowhere_on_the_disk
     println!("{} bytes of log, {} files: no hit", logged[0].1.len(), kept.len());
 }
 
-/// A program whose log goes into a file.
-async fn listening(command: &mut Command, log: &Path) -> Program {
-    let log = std::fs::File::create(log).unwrap();
-    let mut child = command.stdout(Stdio::piped()).stderr(log).kill_on_drop(true).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
-    Program::known(child, line.trim().rsplit_once("://").unwrap().1.parse().unwrap())
+/// The same program with its log in a file: a shell opens that, and becomes the program.
+fn logging(command: &Command, log: &Path) -> Command {
+    let command = command.as_std();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$@\" 2>\"$LOG\"", "sh"]).arg(command.get_program()).args(command.get_args());
+    shell.env("LOG", log).env("RUST_LOG", "trace");
+    shell
 }

@@ -65,11 +65,6 @@ impl Program {
         Self { child, api }
     }
 
-    /// One that runs already.
-    pub(crate) const fn known(child: Child, api: SocketAddr) -> Self {
-        Self { child, api }
-    }
-
     /// Its number at the operating system.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("a running program")
