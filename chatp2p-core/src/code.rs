@@ -48,6 +48,16 @@ codes! {
     WrongHost = "wrong_host", Some("Use http://localhost and the port, or start the program with --allow-host and the name.");
     /// A web page of another origin sent the request.
     ForeignOrigin = "foreign_origin", Some("If the page is yours, start the program with --allow-origin and the page's origin.");
+    /// The API asks for a token, and there is none.
+    TokenRequired = "token_required", Some("Make a token with `chatp2p-peer token create` and send it as Authorization: Bearer. The page is opened by `chatp2p-peer link`.");
+    /// What was presented is no token, or none any more.
+    TokenInvalid = "token_invalid", Some("See `chatp2p-peer token list`, and make another with `chatp2p-peer token create`.");
+    /// The token is for less than this.
+    ScopeTooSmall = "scope_too_small", Some("Make a token of the scope that this needs: `chatp2p-peer token create --scope`.");
+    /// The link of the page was used, or is too old.
+    LinkInvalid = "link_invalid", Some("Make another link with `chatp2p-peer link`.");
+    /// Too many wrong tokens or codes came from one place.
+    TooManyFailures = "too_many_failures", Some("Wait as long as Retry-After says, and try the right one.");
     /// This path speaks WebSocket only.
     UpgradeRequired = "upgrade_required", Some("Open a WebSocket here (ws://…).");
     /// A defect of this program.

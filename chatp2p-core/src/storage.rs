@@ -4,6 +4,8 @@
 mod heads;
 mod memory;
 #[cfg(feature = "sqlite")]
+pub mod private;
+#[cfg(feature = "sqlite")]
 mod profile;
 #[cfg(feature = "sql")]
 mod sql;

@@ -1,13 +1,18 @@
 //! The HTTP API: one file a resource. Handlers read, ask the node, and write; what may be decided is decided in the core.
 
+mod access;
 mod contacts;
 mod conversations;
 mod messages;
 mod node;
 mod peers;
 mod refusals;
+mod secured;
 
 use poem_openapi::{OpenApiService, Tags};
+
+pub(crate) use refusals::chain;
+use secured::Secured;
 
 /// What the document says about the things that OpenAPI has no words for.
 const DESCRIPTION: &str = "\
@@ -26,9 +31,11 @@ answered with `{\"type\":\"pong\"}`. The socket outlives `POST /stop`.
 
 **Who may call:** programs on this machine, and this peer's own web page. A browser's request must name this machine as its host \
 (`localhost`, `127.0.0.1`, `[::1]` or a name of `--allow-host`: else 421) and come from the peer's own page or an origin of \
-`--allow-origin` (else 403).
+`--allow-origin` (else 403). With `--require-token`, and beyond this machine, each caller needs a token (else 401) of the right scope \
+(else 403): `chatp2p-peer token create` makes one, which is sent as `Authorization: Bearer …`, to `/ws` too. A token that is presented \
+where none is asked for counts as well. Open to all are this document, `/docs`, `/health`, `POST /sessions` and the page's own files.
 
-**Order of refusals:** 421/403, 404/405, 413/415/422, 400 `not_running`, the rest.";
+**Order of refusals:** 421/403, 401/429/403, 404/405, 413/415/422, 400 `not_running`, the rest.";
 
 #[derive(Tags)]
 enum Tag {
@@ -40,16 +47,30 @@ enum Tag {
     Messages,
     /// Who is trusted.
     Contacts,
+    /// Who may ask.
+    Access,
 }
 
-type Apis =
-    (node::NodeApi, peers::PeersApi, messages::MessagesApi, conversations::ConversationsApi, contacts::ContactsApi);
+type Apis = (
+    node::NodeApi,
+    peers::PeersApi,
+    messages::MessagesApi,
+    conversations::ConversationsApi,
+    contacts::ContactsApi,
+    access::AccessApi,
+);
 
-type Service = OpenApiService<Apis, ()>;
+type Service = OpenApiService<Secured<Apis>, ()>;
 
 /// The API with its specification. The server is relative: wherever the document is, the API is too.
 pub(crate) fn service() -> Service {
-    let apis =
-        (node::NodeApi, peers::PeersApi, messages::MessagesApi, conversations::ConversationsApi, contacts::ContactsApi);
-    OpenApiService::new(apis, "chatp2p peer", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/")
+    let apis = (
+        node::NodeApi,
+        peers::PeersApi,
+        messages::MessagesApi,
+        conversations::ConversationsApi,
+        contacts::ContactsApi,
+        access::AccessApi,
+    );
+    OpenApiService::new(Secured(apis), "chatp2p peer", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/")
 }

@@ -10,6 +10,8 @@ use chatp2p_core::record::Host;
 use chatp2p_service::{Origin, Origins};
 use clap::{Parser, Subcommand};
 
+use crate::access::Scope;
+
 /// Where links are served unless `--p2p` says otherwise.
 pub const DEFAULT_P2P: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5001);
 
@@ -27,7 +29,7 @@ pub struct Config {
     #[arg(long, env = "CHATP2P_PEER_BIND", value_name = "HOST:PORT", default_value = "127.0.0.1:3000", value_parser = address)]
     pub bind: SocketAddr,
     /// Where to keep keys and messages [default: $XDG_DATA_HOME/chatp2p or ~/.local/share/chatp2p].
-    #[arg(long, env = "CHATP2P_PEER_DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "CHATP2P_PEER_DATA_DIR", value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
     /// Start at once under this name, without waiting for POST /start.
     #[arg(long, env = "CHATP2P_PEER_USERNAME", value_name = "NAME")]
@@ -47,6 +49,15 @@ pub struct Config {
     /// A further host name or address under which the API is reached, such as that of a reverse proxy; may be repeated.
     #[arg(long = "allow-host", env = "CHATP2P_PEER_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
     pub allow_hosts: Vec<Host>,
+    /// Ask every caller of the API for a token, also on this machine. Beyond this machine tokens are asked for anyway.
+    #[arg(long, env = "CHATP2P_PEER_REQUIRE_TOKEN")]
+    pub require_token: bool,
+    /// Serve the API over TLS with this certificate, a PEM file with all of its chain; needs --tls-key.
+    #[arg(long, env = "CHATP2P_PEER_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of --tls-cert, a PEM file that others cannot read.
+    #[arg(long, env = "CHATP2P_PEER_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// Serve the API without TLS beyond this machine, and use a tracker without TLS beyond the local network.
     #[arg(long, env = "CHATP2P_PEER_INSECURE_HTTP")]
     pub insecure_http: bool,
@@ -56,10 +67,54 @@ pub struct Config {
 }
 
 /// What to do instead of serving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Print the OpenAPI document.
     Openapi,
+    /// Make, list or revoke tokens for the API. A peer that runs with the same data heeds it at once.
+    Token {
+        /// Which of these.
+        #[command(subcommand)]
+        what: TokenCommand,
+    },
+    /// Print a link that opens the page of a running peer with --require-token, once.
+    Link,
+}
+
+/// What to do with tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token, and print it: this once, for only its hash is kept.
+    Create {
+        /// What it is good for; each scope holds those before it.
+        #[arg(long, value_enum, default_value = "read")]
+        scope: Scope,
+        /// What to call it in lists.
+        #[arg(long, value_name = "LABEL", default_value = "")]
+        name: String,
+    },
+    /// Show which tokens there are.
+    List,
+    /// Refuse a token from now on, and close what it has opened.
+    Revoke {
+        /// Which, as `token list` shows it.
+        id: String,
+    },
+}
+
+/// How the API is kept from who listens on the way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// With TLS by a certificate of the peer's own beyond this machine, and not at all within it.
+    #[default]
+    AsNeeded,
+    /// With TLS, by this certificate and its key.
+    Files {
+        /// The certificate and its chain, in PEM.
+        cert: PathBuf,
+        /// Its key, in PEM.
+        key: PathBuf,
+    },
 }
 
 /// What a peer needs to know to run, wherever its API listens.
@@ -79,6 +134,10 @@ pub struct Options {
     pub allow_origins: Origins,
     /// Further names of the API's host.
     pub allow_hosts: Vec<Host>,
+    /// Whether every caller of the API needs a token. Beyond this machine everybody does.
+    pub require_token: bool,
+    /// How the API is encrypted.
+    pub encryption: Encryption,
     /// Whether plain HTTP may leave the local network.
     pub insecure_http: bool,
 }
@@ -94,27 +153,34 @@ impl Options {
             tracker: DEFAULT_TRACKER.to_owned(),
             allow_origins: Origins::default(),
             allow_hosts: Vec::new(),
+            require_token: false,
+            encryption: Encryption::default(),
             insecure_http: false,
         }
     }
 }
 
 impl Config {
+    /// Where this peer keeps its data.
+    ///
+    /// # Errors
+    /// When nobody said where and there is no home directory.
+    pub fn data_dir(&self) -> anyhow::Result<PathBuf> {
+        let dir = self.data_dir.clone().or_else(default_data_dir);
+        dir.context("there is no home directory to keep data in: add --data-dir DIR")
+    }
+
     /// What the flags say about the peer itself.
     ///
     /// # Errors
-    /// When the API would be open to the network without saying so, or there is no place for the data.
+    /// When flags contradict one another, or there is no place for the data.
     pub fn options(self) -> anyhow::Result<Options> {
-        if !self.bind.ip().is_loopback() && !self.insecure_http {
-            anyhow::bail!(
-                "--bind {} would open the API to the network, without TLS and to everybody there; \
-                 bind 127.0.0.1, or add --insecure-http if that is what you want",
-                self.bind
-            );
-        }
-        let data_dir = match self.data_dir {
-            Some(dir) => dir,
-            None => default_data_dir().context("there is no home directory to keep data in: add --data-dir DIR")?,
+        let data_dir = self.data_dir()?;
+        let encryption = match (self.tls_cert, self.tls_key) {
+            (None, None) => Encryption::AsNeeded,
+            (Some(cert), Some(key)) => Encryption::Files { cert, key },
+            (Some(_), None) => anyhow::bail!("--tls-cert needs its key: add --tls-key FILE"),
+            (None, Some(_)) => anyhow::bail!("--tls-key needs its certificate: add --tls-cert FILE"),
         };
         Ok(Options {
             username: self.username,
@@ -123,6 +189,8 @@ impl Config {
             tracker: self.trackers.into_iter().next().unwrap_or_else(|| DEFAULT_TRACKER.to_owned()),
             allow_origins: Origins::from_iter(self.allow_origins),
             allow_hosts: self.allow_hosts,
+            require_token: self.require_token,
+            encryption,
             insecure_http: self.insecure_http,
             ..Options::new(data_dir)
         })
@@ -170,13 +238,29 @@ mod tests {
     }
 
     #[test]
-    fn the_api_is_not_opened_to_the_network_by_accident() {
-        for bind in ["0.0.0.0:3000", "192.0.2.1:3000", "[::]:3000"] {
-            let refused = parse(&["--bind", bind, "--data-dir", "d"]).unwrap().options().unwrap_err();
-            assert!(refused.to_string().contains("--insecure-http"), "{refused}");
-            parse(&["--bind", bind, "--data-dir", "d", "--insecure-http"]).unwrap().options().unwrap();
+    fn a_certificate_and_its_key_come_together() {
+        for (given, missing) in [("--tls-cert", "--tls-key"), ("--tls-key", "--tls-cert")] {
+            let refused = parse(&[given, "x.pem", "--data-dir", "d"]).unwrap().options().unwrap_err();
+            assert!(refused.to_string().contains(&format!("add {missing} FILE")), "{refused}");
         }
-        parse(&["--bind", "[::1]:3000", "--data-dir", "d"]).unwrap().options().unwrap();
+        let both = parse(&["--tls-cert", "c.pem", "--tls-key", "k.pem", "--data-dir", "d"]).unwrap();
+        let files = Encryption::Files { cert: "c.pem".into(), key: "k.pem".into() };
+        assert_eq!(both.options().unwrap().encryption, files);
+        assert_eq!(parse(&["--data-dir", "d"]).unwrap().options().unwrap().encryption, Encryption::AsNeeded);
+    }
+
+    #[test]
+    fn a_token_is_for_reading_unless_more_is_asked_for() {
+        let what = |args: &[&str]| match parse(args).unwrap().command {
+            Some(Command::Token { what }) => what,
+            other => panic!("{other:?}"),
+        };
+        let create = |scope, name: &str| TokenCommand::Create { scope, name: name.to_owned() };
+        assert_eq!(what(&["token", "create"]), create(Scope::Read, ""));
+        assert_eq!(what(&["token", "create", "--scope", "admin", "--name", "me"]), create(Scope::Admin, "me"));
+        assert!(parse(&["token", "create", "--scope", "all"]).is_err());
+        let config = parse(&["token", "list", "--data-dir", "d"]).unwrap();
+        assert_eq!(config.data_dir, Some("d".into()), "it may stand behind the command");
     }
 
     #[test]

@@ -21,13 +21,15 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// The writes that carry a body. It must be JSON, which no form can send.
-pub(crate) const BODIES: [&str; 3] = ["/start", "/connect", "/send"];
+pub(crate) const BODIES: [&str; 4] = ["/start", "/connect", "/send", "/sessions"];
 
 /// The rules for one listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Guard {
     hosts: Vec<Host>,
     origins: Origins,
+    /// Whether this listener speaks TLS: its own pages then have come over it.
+    tls: bool,
 }
 
 /// What the guard thinks of a request.
@@ -59,7 +61,13 @@ enum Kind {
 impl Guard {
     /// A guard that knows further names for this listener and further origins whose pages may use it.
     pub(crate) const fn new(hosts: Vec<Host>, origins: Origins) -> Self {
-        Self { hosts, origins }
+        Self { hosts, origins, tls: false }
+    }
+
+    /// The same for a listener that speaks TLS, or does not.
+    pub(crate) const fn over_tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
+        self
     }
 
     /// Judges a request by its head.
@@ -95,7 +103,8 @@ impl Guard {
     fn admits(&self, origin: &HeaderValue, host: &Authority) -> bool {
         // Who is known by a further name is reached through a proxy, which may well speak TLS.
         let proxied = self.hosts.contains(&host.host) && origin == host.origin("https").as_str();
-        origin == host.origin("http").as_str() || proxied || self.origins.contains(origin)
+        let own = host.origin(if self.tls { "https" } else { "http" });
+        origin == own.as_str() || proxied || self.origins.contains(origin)
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`run`] serves on a socket that the caller bound until the caller says stop; [`App`] is the API by itself, over whatever
 //! starts nodes.
 
+pub mod access;
 mod api;
 pub mod config;
 mod desk;
@@ -10,6 +11,7 @@ mod guard;
 mod live;
 mod p2p;
 mod service;
+mod shield;
 pub mod start;
 mod ui;
 mod upgrade;

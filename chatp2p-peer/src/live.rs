@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use chatp2p_core::identity::Username;
 use chatp2p_core::node::Event;
+use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Request, Response, handler, web::Data};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::access::{Access, Caller, TICKET_PROTOCOL};
 use crate::upgrade::{Refusal, UPGRADE_WITHIN, Upgrade};
 
 use queue::Queue;
@@ -93,25 +95,51 @@ impl Hub {
 
 /// `GET /ws`.
 #[handler]
-pub(crate) fn ws(request: &Request, Data(hub): Data<&Arc<Hub>>) -> Response {
-    accept(request, hub).unwrap_or_else(IntoResponse::into_response)
+pub(crate) fn ws(
+    request: &Request,
+    Data(hub): Data<&Arc<Hub>>,
+    Data(access): Data<&Arc<Access>>,
+    Data(caller): Data<&Caller>,
+) -> Response {
+    let leave = Leave { access: Arc::clone(access), caller: caller.clone() };
+    accept(request, hub, leave).unwrap_or_else(IntoResponse::into_response)
 }
 
-fn accept(request: &Request, hub: &Arc<Hub>) -> Result<Response, Refusal> {
+/// What a listener was admitted by.
+#[derive(Debug)]
+struct Leave {
+    access: Arc<Access>,
+    caller: Caller,
+}
+
+impl Leave {
+    /// Whether it still holds.
+    fn holds(&self) -> bool {
+        self.access.still_holds(&self.caller)
+    }
+}
+
+fn accept(request: &Request, hub: &Arc<Hub>, leave: Leave) -> Result<Response, Refusal> {
     let upgrade = Upgrade::read(request)?;
     let place = Arc::clone(&hub.places)
         .try_acquire_owned()
         .map_err(|_| Refusal::busy("as many event sockets are open as there can be"))?;
-    let answer = upgrade.answer(None);
+    // A browser hears which of the protocols that it offered was taken. The ticket in it is used up by now.
+    let answer = upgrade.answer(ticket(request));
     // From here on nothing is missed, even if the socket comes a little later.
     let (queue, closing) = (hub.listen(), hub.closing.subscribe());
-    tokio::spawn(serve(upgrade, queue, closing, place));
+    tokio::spawn(async move {
+        if let Ok(Ok(io)) = tokio::time::timeout(UPGRADE_WITHIN, upgrade.socket).await {
+            socket::talk(io, &queue, closing, &leave).await;
+        }
+        drop(place);
+    });
     Ok(answer)
 }
 
-async fn serve(upgrade: Upgrade, queue: Arc<Queue>, closing: watch::Receiver<bool>, place: OwnedSemaphorePermit) {
-    if let Ok(Ok(io)) = tokio::time::timeout(UPGRADE_WITHIN, upgrade.socket).await {
-        socket::talk(io, &queue, closing).await;
-    }
-    drop(place);
+/// The sub-protocol by which a ticket was presented.
+fn ticket(request: &Request) -> Option<HeaderValue> {
+    let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut offered = offered.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim);
+    offered.find(|protocol| protocol.starts_with(TICKET_PROTOCOL))?.parse().ok()
 }

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chatp2p_peer::access;
 use chatp2p_peer::config::{Command, Config};
 use chatp2p_service::{logging, shutdown};
 use clap::Parser;
@@ -24,8 +25,14 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    if config.command == Some(Command::Openapi) {
-        return Ok(std::io::stdout().write_all(chatp2p_peer::openapi().as_bytes())?);
+    let mut out = std::io::stdout();
+    match &config.command {
+        Some(Command::Openapi) => return Ok(out.write_all(chatp2p_peer::openapi().as_bytes())?),
+        Some(Command::Token { what }) => {
+            return access::token(&config.data_dir()?, what, &mut out, &mut std::io::stderr());
+        }
+        Some(Command::Link) => return access::link(&config.data_dir()?, &mut out),
+        None => {}
     }
     logging::init(config.log_json);
     let bind = config.bind;
@@ -41,7 +48,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         () = &mut stop => return Ok(()),
         app = chatp2p_peer::open(address, options) => app?,
     };
-    // Who started the program may read this to learn the port; whoever does not read is none of our business.
-    writeln!(std::io::stdout(), "peer listening on http://{address}").ok();
+    for line in app.greeting(address)? {
+        // Who started the program may read this to learn the port; whoever does not read is none of our business.
+        writeln!(out, "{line}").ok();
+    }
     app.serve(listener, stop).await
 }

@@ -9,7 +9,7 @@ use chatp2p_core::code::Code;
 use chatp2p_core::node::PeerNode;
 use chatp2p_core::transport::websocket::{KeepAlive, SUB_PROTOCOL, accept_upgraded};
 use chatp2p_service::Problem;
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Addr, IntoResponse, Request, Response, handler, web::Data};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -55,7 +55,7 @@ fn accept(request: &Request, desk: &Desk, door: &Door) -> Result<Response, Refus
     let place = Arc::clone(&door.0)
         .try_acquire_owned()
         .map_err(|_| Refusal::busy("as many links are being opened as there can be"))?;
-    let answer = upgrade.answer(Some(SUB_PROTOCOL));
+    let answer = upgrade.answer(Some(HeaderValue::from_static(SUB_PROTOCOL)));
     let remote = match request.remote_addr().0 {
         Addr::SocketAddr(address) => Some(address),
         _ => None,

@@ -42,7 +42,7 @@ impl Upgrade {
     }
 
     /// The answer that accepts it, with the sub-protocol that was agreed on.
-    pub(crate) fn answer(&self, protocol: Option<&'static str>) -> Response {
+    pub(crate) fn answer(&self, protocol: Option<HeaderValue>) -> Response {
         let mut response = Response::builder()
             .status(StatusCode::SWITCHING_PROTOCOLS)
             .header(header::CONNECTION, "Upgrade")
@@ -50,7 +50,7 @@ impl Upgrade {
             .header(header::SEC_WEBSOCKET_ACCEPT, &self.accept)
             .finish();
         if let Some(protocol) = protocol {
-            response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+            response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         }
         response
     }

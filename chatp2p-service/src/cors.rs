@@ -13,10 +13,10 @@ use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 
 /// What other origins may do.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
-/// The header that they may set beyond the harmless ones.
-const HEADERS: HeaderValue = HeaderValue::from_static("content-type");
+/// The headers that they may set beyond the harmless ones.
+const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
 /// The headers of answers that they may read beyond the harmless ones.
-const EXPOSED: HeaderValue = HeaderValue::from_static("link, etag, allow");
+const EXPOSED: HeaderValue = HeaderValue::from_static("link, etag, allow, retry-after, www-authenticate");
 /// For how many seconds a browser may remember a preflight: ten minutes, so that a changed list takes effect soon.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 

@@ -10,10 +10,12 @@ pub mod logging;
 pub mod problem;
 pub mod server;
 pub mod shutdown;
+pub mod tls;
 
 pub use beside::Beside;
 pub use body::{BodyLimit, JsonBody};
 pub use cors::{Origin, OriginError, Origins};
 pub use dress::Dress;
 pub use problem::{Problem, Refused, Statuses};
-pub use server::{Limits, serve};
+pub use server::{Limits, serve, serve_over};
+pub use tls::Tls;

@@ -17,10 +17,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::endpoint::{DynEndpoint, ToDynEndpoint};
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, EndpointExt, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::tls::Tls;
+pub use counted::network;
 use counted::{Counted, Counter};
 
 /// How long to wait before accepting again when the system has no socket to give (too many open files): long enough to
@@ -29,6 +32,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The largest request head in bytes: a path with a long percent-encoded text in its query fits, and nothing much larger.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// How long a client may take for the handshake of TLS: three round trips of a poor mobile link, and a slow machine.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// The bounds of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +78,20 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    serve_over(listener, None, app, limits, shutdown).await
+}
+
+/// The same over TLS, where there is an identity to show. Who does not shake hands in time is let go.
+///
+/// # Errors
+/// As for [`serve`].
+pub async fn serve_over(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    app: impl poem::Endpoint + 'static,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
     let local = listener.local_addr()?;
     let app: App = Arc::new(ToDynEndpoint(app.map_to_response()));
     let counter = Counter::new(limits);
@@ -83,9 +103,11 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, remote)) => {
-                    let connection = Connection { local: stream.local_addr().unwrap_or(local), remote, app: Arc::clone(&app) };
+                    let local = stream.local_addr().unwrap_or(local);
+                    let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+                    let connection = Connection { local, remote, scheme, app: Arc::clone(&app) };
                     if let Some(stream) = admit(&counter, stream, remote) {
-                        connections.spawn(connection.run(stream, limits.head, stopped.clone()));
+                        connections.spawn(connection.open(stream, tls.clone(), limits.head, stopped.clone()));
                     }
                 }
                 Err(error) => survive(&error).await,
@@ -143,11 +165,28 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 struct Connection {
     local: SocketAddr,
     remote: SocketAddr,
+    scheme: Scheme,
     app: App,
 }
 
 impl Connection {
-    async fn run(self, stream: Counted, head: Duration, mut stopped: watch::Receiver<()>) {
+    async fn open(self, stream: Counted, tls: Option<Tls>, head: Duration, mut stopped: watch::Receiver<()>) {
+        let Some(tls) = tls else { return self.run(stream, head, stopped).await };
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(stream)) => shaken,
+            _ = stopped.changed() => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.run(stream, head, stopped).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a client did not shake hands"),
+            Err(_) => tracing::debug!("a client did not shake hands in time"),
+        }
+    }
+
+    async fn run<S>(self, stream: S, head: Duration, mut stopped: watch::Receiver<()>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let service = service_fn(|request| self.answer(request));
         let mut connection = pin!(
             http1::Builder::new()
@@ -176,7 +215,7 @@ impl Connection {
     {
         let local = LocalAddr(Addr::SocketAddr(self.local));
         let remote = RemoteAddr(Addr::SocketAddr(self.remote));
-        let request = Request::from((request, local, remote, Scheme::HTTP));
+        let request = Request::from((request, local, remote, self.scheme.clone()));
         let response = match self.app.call(request).await {
             Ok(response) => response,
             Err(error) => error.into_response(),

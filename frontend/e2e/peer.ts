@@ -1,6 +1,6 @@
 // Somebody with a peer program: what they do through its API, for the parts of a play that are not about the page.
 import { expect } from '@playwright/test'
-import { Folder, Program } from './program'
+import { ask, Folder, Program } from './program'
 
 interface Message {
   id: string
@@ -31,6 +31,12 @@ export class Peer {
     return new Peer(name, await Program.start('chatp2p-peer', flags(data)), [data], flags)
   }
 
+  private get data(): Folder {
+    const data = this.folders.at(-1)
+    if (!data) throw new Error('a peer without data')
+    return data
+  }
+
   get page(): string {
     // By name: the page is to work under the name that people type.
     return `http://localhost:${this.program.port}/app/`
@@ -46,6 +52,25 @@ export class Peer {
     const text = await answer.text()
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
     return JSON.parse(text)
+  }
+
+  // A link that opens the page once, where this peer asks for tokens.
+  link(): string {
+    return ask('link', '--data-dir', this.data.path).trim()
+  }
+
+  token(scope: 'read' | 'send' | 'admin'): string {
+    return ask('token', 'create', '--scope', scope, '--data-dir', this.data.path).trim()
+  }
+
+  // The ids of the tokens that there are.
+  tokens(): string[] {
+    const lines = ask('token', 'list', '--data-dir', this.data.path).trim().split('\n').slice(1)
+    return lines.map((line) => line.split(' ')[0] ?? '')
+  }
+
+  revoke(id: string): void {
+    ask('token', 'revoke', id, '--data-dir', this.data.path)
   }
 
   // Goes online without the page.

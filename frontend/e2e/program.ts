@@ -1,5 +1,5 @@
 // The real programs, each in a process of its own with its own data, on ports that nobody else has.
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -59,6 +59,11 @@ async function run(name: string, flags: string[]): Promise<{ child: ChildProcess
     })
   })
   return { child, url: await within(`${name} says where it serves`, listening) }
+}
+
+// What the peer's program prints when it is asked for something and ends by itself.
+export function ask(...args: string[]): string {
+  return execFileSync(join(FOLDER, 'chatp2p-peer' + SUFFIX), args, { encoding: 'utf8', timeout: WITHIN_MS })
 }
 
 export async function within<T>(what: string, promise: Promise<T>): Promise<T> {

@@ -1,13 +1,13 @@
 //! A profile on disk: a folder with a peer's key and its database, which nobody else may read and one process at a time
 //! may use.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::heads::damaged;
-use super::{ProfileStore, SqlProfile, StorageError};
+use super::{ProfileStore, SqlProfile, StorageError, private};
 use crate::code::Code;
 use crate::identity::{Identity, Username};
 
@@ -68,23 +68,23 @@ impl Files {
         let hash = blake3::hash(username.as_str().as_bytes());
         let name = hash.as_bytes().get(..FOLDER_BYTES).unwrap_or_default();
         let folder = profiles.join(data_encoding::HEXLOWER.encode(name));
-        private_folder(&folder).map_err(cannot("the profile's folder cannot be made"))?;
+        private::folder(&folder).map_err(cannot("the profile's folder cannot be made"))?;
         must_be_private(&folder)?;
 
-        let lock = private_file(&folder.join("lock"), false).map_err(cannot("the profile cannot be locked"))?;
+        let lock = private::file(&folder.join("lock"), false).map_err(cannot("the profile cannot be locked"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ProfileError::InUse { folder }),
             Err(TryLockError::Error(error)) => return Err(cannot("the profile cannot be locked")(error)),
         }
         for made in [&folder, &profiles, data_dir] {
-            sync_folder(made).map_err(cannot("the profile's folder cannot be made"))?;
+            private::sync_folder(made).map_err(cannot("the profile's folder cannot be made"))?;
         }
         check_name(&folder, username)?;
         let identity = identity(&folder)?;
         // SQLite gives the files beside it the permissions of this one.
         let database = folder.join(DATABASE);
-        private_file(&database, false).map_err(cannot("the database cannot be opened"))?;
+        private::file(&database, false).map_err(cannot("the database cannot be opened"))?;
         must_be_private(&database)?;
         Ok(Self { identity, folder, lock })
     }
@@ -95,7 +95,8 @@ fn check_name(folder: &Path, username: &Username) -> Result<(), ProfileError> {
         Ok(name) if name == username.as_str().as_bytes() => Ok(()),
         Ok(_) => Err(damaged("the profile's folder belongs to another name").into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_whole(folder, "name", username.as_str().as_bytes()).map_err(cannot("the name cannot be kept"))
+            private::write_whole(folder, "name", username.as_str().as_bytes())
+                .map_err(cannot("the name cannot be kept"))
         }
         Err(error) => Err(cannot("the profile cannot be read")(error)),
     }
@@ -119,57 +120,18 @@ fn identity(folder: &Path) -> Result<Identity, ProfileError> {
                 source: Some(Box::new(error)),
             })?;
             // Durable before its first use: whoever has met this key must never meet another one under this name.
-            write_whole(folder, KEY, &identity.to_seed()).map_err(cannot("the key cannot be kept"))?;
+            private::write_whole(folder, KEY, &identity.to_seed()).map_err(cannot("the key cannot be kept"))?;
             Ok(identity)
         }
         Err(error) => Err(cannot("the key cannot be read")(error)),
     }
 }
 
-/// Writes a file that after a power cut is there as a whole, or not at all.
-fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    let unfinished = folder.join(format!("{name}.new"));
-    let mut file = private_file(&unfinished, true)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, folder.join(name))?;
-    sync_folder(folder)
-}
-
-fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-fn private_file(file: &Path, truncate: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(truncate);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)
-}
-
-/// Elsewhere than on Unix, the folders of a user's data are the user's alone by default.
 fn must_be_private(path: &Path) -> Result<(), ProfileError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let metadata = fs::metadata(path).map_err(cannot("the profile cannot be read"))?;
-        if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(ProfileError::Unsafe { path: path.to_owned() });
-        }
+    match private::is_private(path).map_err(cannot("the profile cannot be read"))? {
+        true => Ok(()),
+        false => Err(ProfileError::Unsafe { path: path.to_owned() }),
     }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
-}
-
-/// Makes the names in a folder durable, where the system can.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 fn cannot(reason: &'static str) -> impl Fn(io::Error) -> ProfileError {

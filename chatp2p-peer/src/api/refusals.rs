@@ -134,4 +134,25 @@ statuses! {
         400 "`not_running`.",
         404 "`unknown_peer`: no key is pinned for that name.",
         500 "`storage_failed`.";
+    /// `POST /tickets`.
+    Ticketing: 503 "`busy`: too many tickets wait to be used.";
+}
+
+/// `POST /sessions`, whose 403 says more than that of the others.
+#[derive(Debug)]
+pub(crate) struct Exchanging;
+
+impl Statuses for Exchanging {
+    const STATUSES: &'static [(u16, &'static str)] = &[
+        (400, "The body is not JSON."),
+        (
+            403,
+            "`link_invalid`: the link was used, is too old or was never made; `foreign_origin`: a web page of another origin sent it.",
+        ),
+        (415, "The body is not `application/json`."),
+        (421, "`wrong_host`: the request was meant for another host."),
+        (422, "A field is missing or of another type."),
+        (429, "`too_many_failures`: too many wrong codes came from there. `Retry-After` says how long to wait."),
+        (500, "`storage_failed`."),
+    ];
 }

@@ -32,7 +32,7 @@ impl<E: Endpoint> Endpoint for Gate<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let problem = match self.guard.judge(request.method(), request.original_uri(), request.headers()) {
+        let problem = match self.guard.judge(request.method(), request.uri(), request.headers()) {
             Verdict::Pass => return self.inner.call(request).await.map(IntoResponse::into_response),
             Verdict::WrongHost => Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,

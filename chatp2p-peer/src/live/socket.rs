@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
+use super::Leave;
 use super::queue::Queue;
 
 /// The classic answer to any text.
@@ -28,6 +29,9 @@ const WRITE_BUFFER_BYTES: usize = 8 << 20;
 /// How often a client is asked for a sign of life: below the minute after which proxies forget an idle connection.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
+/// How often is looked whether its token still is one while nothing happens; before each event it is anyway.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// How long a client may say nothing: two pings may be lost.
 const SILENT_FOR: Duration = Duration::from_secs(65);
 
@@ -37,13 +41,17 @@ const SEND_WITHIN: Duration = Duration::from_secs(30);
 /// How long a goodbye may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
+/// What somebody hears whose token was revoked.
+const REVOKED: (CloseCode, &str) = (CloseCode::Policy, "the token was revoked");
+
 /// Serves a socket until either end closes it.
-pub(super) async fn talk<S>(io: S, queue: &Queue, mut closing: watch::Receiver<bool>)
+pub(super) async fn talk<S>(io: S, queue: &Queue, mut closing: watch::Receiver<bool>, leave: &Leave)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(limits())).await;
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
     let mut heard = Instant::now();
     let goodbye = loop {
         let message = tokio::select! {
@@ -57,7 +65,18 @@ where
                     Some(Err(_)) | None => return,
                 }
             }
-            text = queue.next() => Message::Text(text),
+            text = queue.next() => {
+                if !leave.holds() {
+                    break Some(REVOKED);
+                }
+                Message::Text(text)
+            }
+            _ = look.tick() => {
+                if leave.holds() {
+                    continue;
+                }
+                break Some(REVOKED);
+            }
             _ = ping.tick() => {
                 if heard.elapsed() > SILENT_FOR {
                     break Some((CloseCode::Away, "no sign of life"));
@@ -95,10 +114,14 @@ mod tests {
 
     type Client = WebSocketStream<DuplexStream>;
 
+    fn free() -> Leave {
+        Leave { access: std::sync::Arc::default(), caller: crate::access::Caller::Free }
+    }
+
     async fn open(hub: &Hub) -> (Client, JoinHandle<()>) {
         let (near, far) = tokio::io::duplex(64 << 10);
         let (queue, closing) = (hub.listen(), hub.closing.subscribe());
-        let server = tokio::spawn(async move { talk(near, &queue, closing).await });
+        let server = tokio::spawn(async move { talk(near, &queue, closing, &free()).await });
         (WebSocketStream::from_raw_socket(far, Role::Client, None).await, server)
     }
 

@@ -19,7 +19,7 @@ use crate::config::{DEFAULT_P2P, Options};
 #[derive(Debug)]
 pub struct NodeStarter {
     options: Options,
-    api: SocketAddr,
+    api: Option<SocketAddr>,
     transport: Arc<WebSocketTransport>,
 }
 
@@ -31,8 +31,8 @@ struct Door {
 }
 
 impl NodeStarter {
-    /// For a peer whose API is served at this address.
-    pub fn new(options: Options, api: SocketAddr) -> Self {
+    /// For a peer whose API is served at this address; `None` where links cannot share its port.
+    pub fn new(options: Options, api: Option<SocketAddr>) -> Self {
         Self { options, api, transport: Arc::new(WebSocketTransport::new()) }
     }
 
@@ -43,8 +43,8 @@ impl NodeStarter {
             Port::Given { port, or_free } => (port, or_free),
         };
         let at = SocketAddr::new(usual.ip(), port);
-        if port != 0 && port == self.api.port() {
-            return Ok(Door { listener: None, at: self.api });
+        if let Some(api) = self.api.filter(|api| port != 0 && port == api.port()) {
+            return Ok(Door { listener: None, at: api });
         }
         if or_free { self.listen_somewhere(at).await } else { self.listen(at).await }
     }
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn starter(p2p: Option<SocketAddr>, api: SocketAddr) -> NodeStarter {
-        NodeStarter::new(Options { p2p, ..Options::new("unused") }, api)
+        NodeStarter::new(Options { p2p, ..Options::new("unused") }, Some(api))
     }
 
     #[tokio::test]

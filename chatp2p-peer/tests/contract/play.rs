@@ -53,7 +53,7 @@ impl Program {
             lines.read_line(&mut said).await.unwrap();
         };
         timeout(WITHIN, reading).await.expect("a program that says where it serves");
-        let api = said.trim().rsplit_once("http://").and_then(|(_, address)| address.parse().ok());
+        let api = said.trim().rsplit_once("://").and_then(|(_, address)| address.parse().ok());
         let Some(api) = api else {
             let mut trouble = String::new();
             child.stderr.take().unwrap().read_to_string(&mut trouble).await.unwrap();

@@ -76,9 +76,11 @@ impl Drop for Place {
 }
 
 /// What counts as one address: a customer of an IPv6 provider has at least 64 bits of them.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
+        // All of this machine's programs count as one either way.
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chatp2p_service::{Limits, serve};
+use chatp2p_service::{Limits, Tls, serve_over};
 use poem::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,10 +23,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(app: impl Endpoint + 'static, limits: Limits) -> Self {
+        Self::start_over(None, app, limits).await
+    }
+
+    pub(crate) async fn start_over(tls: Option<Tls>, app: impl Endpoint + 'static, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let running = tokio::spawn(serve(listener, app, limits, async {
+        let running = tokio::spawn(serve_over(listener, tls, app, limits, async {
             let _ = stopped.await;
         }));
         Self { address, stop: Some(stop), running }

@@ -41,7 +41,7 @@ async fn a_preflight_of_a_friend_is_answered() {
         assert_eq!(answer.status, 204);
         assert_eq!(answer.header("access-control-allow-origin"), Some(FRIEND));
         assert!(answer.header("access-control-allow-methods").unwrap().split(", ").any(|m| m == method));
-        assert_eq!(answer.header("access-control-allow-headers"), Some("content-type"));
+        assert_eq!(answer.header("access-control-allow-headers"), Some("authorization, content-type"));
         assert_eq!(answer.header("access-control-allow-credentials"), None);
         assert_eq!(answer.header("vary"), Some("origin"));
     }

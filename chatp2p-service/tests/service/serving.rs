@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chatp2p_service::Limits;
+use chatp2p_service::tls::self_signed;
+use chatp2p_service::{Limits, Tls};
 use poem::endpoint::make;
 use poem::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -165,4 +166,34 @@ async fn an_upgraded_connection_is_handed_over() {
     let ask = "GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nping";
     let answer = server.ask(ask).await;
     assert_eq!((answer.status, answer.body.as_str()), (101, "ping"));
+}
+
+fn identity() -> Tls {
+    let made = self_signed(vec!["localhost".to_owned()]).unwrap();
+    Tls::from_pem(made.cert.as_bytes(), made.key.as_bytes()).unwrap()
+}
+
+/// With the clock standing still it goes on by itself to the next thing that is waited for.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_shake_hands_in_time_is_let_go() {
+    let mut server = Server::start_over(Some(identity()), hello(), Limits::default()).await;
+    let begun = tokio::time::Instant::now();
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0, "nothing is said, and the connection is closed");
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    // Nor does one hold up the end.
+    let _waiting = TcpStream::connect(server.address).await.unwrap();
+    server.stop();
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn who_speaks_no_tls_to_it_hears_no_http() {
+    let server = Server::start_over(Some(identity()), hello(), Limits::default()).await;
+    let mut plain = TcpStream::connect(server.address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let mut heard = Vec::new();
+    // It may be told so by an alert, or by a reset.
+    timeout(PATIENCE, plain.read_to_end(&mut heard)).await.expect("an end").ok();
+    assert!(!heard.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&heard));
 }

@@ -1,5 +1,6 @@
 // The peer's API as functions. Types come from its OpenAPI document, so that the page cannot ask for what is not there.
 import createClient from 'openapi-fetch'
+import { bearer, refuse } from './bearer'
 import type { components, paths } from './gen/schema'
 import { Problem } from './problem'
 
@@ -19,7 +20,10 @@ export const PAGE = 100
 
 const client = createClient<paths>({
   baseUrl: '',
-  fetch: (request) => fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) }),
+  fetch: (request) => {
+    if (bearer.token !== undefined) request.headers.set('authorization', `Bearer ${bearer.token}`)
+    return fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) })
+  },
 })
 
 interface Answer<T> {
@@ -36,11 +40,17 @@ async function taken<T>(call: Promise<Answer<T>>): Promise<T> {
   } catch (cause) {
     throw Problem.unreachable(cause)
   }
-  if (!answer.response.ok || answer.data === undefined) throw Problem.of(answer.error, answer.response.status)
-  return answer.data
+  if (answer.response.ok && answer.data !== undefined) return answer.data
+  const problem = Problem.of(answer.error, answer.response.status)
+  if (problem.status === 401) refuse(problem.code)
+  throw problem
 }
 
 export const api = {
+  openSession: (code: string) => taken(client.POST('/sessions', { body: { code } })),
+
+  ticket: async () => (await taken(client.POST('/tickets'))).ticket,
+
   status: () => taken(client.GET('/status')),
 
   start: (body: Schemas['StartNode']) => taken(client.POST('/start', { body })),

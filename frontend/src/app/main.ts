@@ -1,6 +1,9 @@
 // Where the page begins.
+// First of all: the code of a link leaves the address before the router remembers it.
+import '@/api/bearer'
 import { createApp, watchEffect } from 'vue'
 import { i18n } from '@/i18n'
+import { enter } from '@/stores/admission'
 import { goLive } from '@/stores/live'
 import { watchPeople } from '@/stores/people'
 import { preferences } from '@/stores/preferences'
@@ -13,6 +16,6 @@ watchEffect(() => {
   document.documentElement.dataset.theme = preferences.theme
 })
 
-goLive()
+void enter().then(goLive)
 watchPeople()
 createApp(App).use(i18n).use(router).mount('#app')

@@ -1,5 +1,6 @@
 // The connection to the peer: its events as they happen, and all that was missed whenever it comes back.
 import { reactive } from 'vue'
+import { bearer } from '@/api/bearer'
 import { api, PAGE, type Conversation } from '@/api/client'
 import { parse, type Event } from '@/api/event'
 import { announce } from './announcer'
@@ -37,19 +38,27 @@ export function goLive(): void {
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible' && live.state === 'lost') reconnect()
   })
-  connect()
+  void connect()
 }
 
 // Tries again now.
 export function reconnect(): void {
   if (live.state !== 'lost') return
   clearTimeout(retry)
-  connect()
+  void connect()
 }
 
-function connect(): void {
+async function connect(): Promise<void> {
+  // Who is not let in tries no more until there is another link, and with it another page.
+  if (bearer.refused !== undefined) return
   if (live.state === 'lost') live.state = 'connecting'
-  const mine = new WebSocket(new URL('/ws', location.href.replace(/^http/, 'ws')))
+  let protocols: string[]
+  try {
+    protocols = await admission()
+  } catch {
+    return lost()
+  }
+  const mine = new WebSocket(new URL('/ws', location.href.replace(/^http/, 'ws')), protocols)
   socket = mine
   mine.onopen = () => void catchUp(mine)
   mine.onmessage = ({ data }) => {
@@ -62,6 +71,13 @@ function connect(): void {
   }
 }
 
+// By what the peer lets this socket in. A browser can send no token with it, so it shows a ticket, which is good once.
+async function admission(): Promise<string[]> {
+  // A peer that asks for a token says so to a question, and not to a socket.
+  if (bearer.token === undefined && live.failures > 0) await api.status()
+  return bearer.token === undefined ? [] : [`chatp2p.ticket.${await api.ticket()}`]
+}
+
 function lost(): void {
   socket = undefined
   clearTimeout(overdue)
@@ -70,7 +86,7 @@ function lost(): void {
     Math.min(FIRST_RETRY_MS * 2 ** (live.failures - 1), LONGEST_RETRY_MS) * (0.75 + Math.random() / 2)
   live.state = 'lost'
   live.retryAt = Date.now() + pause
-  retry = setTimeout(connect, pause)
+  retry = setTimeout(() => void connect(), pause)
 }
 
 function ask(): void {

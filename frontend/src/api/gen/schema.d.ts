@@ -273,6 +273,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange the code of a link for a token
+         * @description A peer that asks for tokens prints a link with a code when it starts, and `chatp2p-peer link` prints another. Each is good once
+         *     and for ten minutes. The token is listed and revoked like any other.
+         */
+        post: operations["open_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a ticket for the event socket
+         * @description For browsers, which cannot send a token when they open a WebSocket: offer `chatp2p.ticket.…` as its sub-protocol. Each ticket opens
+         *     one socket, which is closed when the token is revoked. Programs send their token to `/ws` itself.
+         */
+        post: operations["get_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -549,6 +591,17 @@ export interface components {
             status: string;
         };
         /**
+         * OpenSession
+         * @description The code of a link.
+         * @example {
+         *       "code": "WKpFDPpkJkBMfhHCtUIA0DzwTqVxzJvGJhSbZJ8FWSo"
+         *     }
+         */
+        OpenSession: {
+            /** @description What stands behind `#code=` in the link. */
+            code: string;
+        };
+        /**
          * PeerConnected
          * @description There is a live link.
          * @example {
@@ -627,6 +680,20 @@ export interface components {
             content: string;
         };
         /**
+         * Session
+         * @description A token of the page's own.
+         * @example {
+         *       "scope": "admin",
+         *       "token": "chatp2p_y4uT6nFb1m0yXNQjJ2mZ6Yg1r3cVqk8a0sLr5eWdXfE"
+         *     }
+         */
+        Session: {
+            /** @description To be sent as `Authorization: Bearer …`. It is shown this once. */
+            token: string;
+            /** @description What it is good for: `admin`. */
+            scope: string;
+        };
+        /**
          * StartNode
          * @description Under which name to start, and where.
          * @example {
@@ -669,6 +736,23 @@ export interface components {
             timestamp: string;
             /** @description How far it got; what others wrote is always `delivered`. */
             delivery: components["schemas"]["DeliveryState"] & unknown;
+        };
+        /**
+         * Ticket
+         * @description A ticket for `/ws`.
+         * @example {
+         *       "expires_in": 30,
+         *       "ticket": "b0x3yTDpYH5XbM1Jr0dU2S6cE9qLwZkVnA7fGhRtIoM"
+         *     }
+         */
+        Ticket: {
+            /** @description To be offered as the WebSocket sub-protocol `chatp2p.ticket.…`. */
+            ticket: string;
+            /**
+             * Format: uint64
+             * @description For how many seconds it is good, once.
+             */
+            expires_in: number;
         };
         /**
          * TrackerState
@@ -723,7 +807,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -768,6 +861,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `tracker_unreachable` or `tracker_protocol`. The node does not run. */
             502: {
                 headers: {
@@ -805,7 +907,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -816,6 +927,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -851,7 +971,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -862,6 +991,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -925,7 +1063,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -936,6 +1083,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -980,7 +1136,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -991,6 +1156,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1039,7 +1213,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1068,6 +1251,15 @@ export interface operations {
             };
             /** @description A field is missing or of another type. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1115,7 +1307,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1126,6 +1327,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1165,7 +1375,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1203,6 +1422,15 @@ export interface operations {
             };
             /** @description A field is missing or of another type. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1259,7 +1487,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1288,6 +1525,15 @@ export interface operations {
             };
             /** @description Without `content`. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1348,7 +1594,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1377,6 +1632,15 @@ export interface operations {
             };
             /** @description A parameter is not within its rules. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1426,7 +1690,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1455,6 +1728,15 @@ export interface operations {
             };
             /** @description A parameter is not within its rules. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1502,7 +1784,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1529,8 +1820,167 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `storage_failed`. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenSession"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Session"];
+                };
+            };
+            /** @description The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `link_invalid`: the link was used, is too old or was never made; `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or of another type. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong codes came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy`: too many tickets wait to be used. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
