@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use chatp2p_core::clock::{Now, Wall};
 use chatp2p_core::crypto::{Keyring, Nack, Offer, Olm};
-use chatp2p_core::identity::Identity;
+use chatp2p_core::identity::{Identity, Username};
 use chatp2p_core::message::{Conversation, Epoch, LogHash, Position};
 use chatp2p_core::protocol::wire::{Content, EpochEnd, Frame, Letter, LogEntry, Reason, encode_letter};
 use chatp2p_core::protocol::{
     Ask, Command, CommandId, Decision, Effect, Event, Found, Input, LinkId, Loaded, Me, State,
 };
-use chatp2p_core::record::{ExchangeKey, PeerRecord, SignedRecord};
-use chatp2p_core::storage::{Committed, LoggedEntry, Snapshot};
+use chatp2p_core::record::{ExchangeKey, PeerRecord, PreKeys, SignedRecord};
+use chatp2p_core::storage::{Change, Committed, LoggedEntry, Snapshot};
 use chatp2p_core::testing::node::Correspondent;
 
 const LINK: LinkId = LinkId(1);
@@ -361,4 +361,37 @@ fn a_key_that_somebody_else_offers_in_a_peers_name_is_not_used() {
     }
     let (sent, _) = on_their_way(&mut state);
     assert!(sent.first().unwrap().ciphertext.begins, "and alice could read it");
+}
+
+#[test]
+fn a_peer_without_usable_keys_is_told_so_and_what_is_said_to_it_waits() {
+    let name: Username = "alice".parse().unwrap();
+    let shows = |pre_keys: Option<PreKeys>| {
+        let endpoints = Vec::new();
+        let record = PeerRecord { username: name.clone(), peer_id: alice().peer_id(), endpoints, seq: 2, pre_keys };
+        SignedRecord::sign(&alice(), record).unwrap()
+    };
+    let usable = signed(&Correspondent::new(&alice()), "alice").record().pre_keys.unwrap();
+    for pre_keys in [None, Some(PreKeys { suite: 9, ..usable })] {
+        let mut state = Bob::new();
+        state.takes(Input::LinkUp { link: LINK, peer: alice().peer_id(), dialled: false });
+        assert_eq!(refusals(&state.hears(Frame::Hello { record: shows(pre_keys) })), ["keys_unusable"]);
+    }
+    // Keys with which everybody would know the secret are noticed when they are used.
+    let zero = ExchangeKey::from_bytes([0; 32]);
+    let mut state = Bob::new();
+    let record = shows(Some(PreKeys { identity: zero, fallback: zero, ..usable }));
+    state.takes(Input::LinkUp { link: LINK, peer: alice().peer_id(), dialled: false });
+    state.hears(Frame::Hello { record: record.clone() });
+    state.takes(Input::Found { name: name.clone(), answer: Found::Record(Box::new(record)) });
+    state.hears(Frame::Greeting { have: Vec::new(), offer: None });
+    let command = Command::Send { to: name, text: "hello".to_owned() };
+    let mut decision = Decision::new();
+    state.0.handle(Input::Command { id: CommandId(1), command }, now(), &mut decision);
+    let changes = state.0.conclude(&mut decision).unwrap();
+    let waits = |change: &Change| matches!(change, Change::Queue { place: None, ciphertext: None, .. });
+    assert_eq!(changes.iter().filter(|change| waits(change)).count(), 1, "{changes:?}");
+    let (_, effects) = decision.release(&Committed::default());
+    assert_eq!(refusals(&effects), ["keys_unusable"]);
+    assert!(entries(&effects).is_empty());
 }

@@ -25,6 +25,11 @@ test('older messages come as one scrolls up, in order, and what one reads stays 
     const texts = new Set<string>()
     const moved: number[] = []
     let steps = 0
+    const sample = () => {
+      for (const text of box.querySelectorAll('article .text')) texts.add(text.textContent)
+    }
+    // The newest ones are the first to leave the page.
+    sample()
     for (let still = 0; still < 40; steps++) {
       box.scrollBy(0, -350)
       await frame()
@@ -34,7 +39,7 @@ test('older messages come as one scrolls up, in order, and what one reads stays 
       for (let n = 0; n < 4; n++) await frame()
       if (first?.isConnected && before !== undefined && Math.abs(top(first) - before) > 2)
         moved.push(top(first) - before)
-      for (const text of box.querySelectorAll('article .text')) texts.add(text.textContent)
+      sample()
       still = box.scrollTop === 0 ? still + 1 : 0
     }
     return { texts: [...texts], moved, steps }

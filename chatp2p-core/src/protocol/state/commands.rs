@@ -104,7 +104,7 @@ impl State {
     /// Puts an entry into the outbox, and on the link at once if nothing is before it.
     fn say(&mut self, peer: PeerId, entry: Entry, now: Now, out: &mut Decision) {
         let link = self.ready_link(peer, entry.weight());
-        let placed = link.and_then(|link| self.place_and_send(peer, link, entry.clone(), now, out));
+        let placed = link.and_then(|link| self.place_and_send(peer, link, &entry, now, out));
         if let Some((place, ciphertext)) = placed {
             out.change(Change::Queue { peer, entry, place: Some(place), ciphertext: Some(ciphertext) });
         } else {

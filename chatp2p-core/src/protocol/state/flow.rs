@@ -1,6 +1,7 @@
 //! The flow of entries and acknowledgements on links that are up.
 
 use crate::clock::Now;
+use crate::code::Code;
 use crate::crypto::Ciphertext;
 use crate::identity::PeerId;
 use crate::message::{Body, Delivery, Entry, EntryId, Message, Position};
@@ -93,7 +94,7 @@ impl State {
                 return (false, last);
             }
             let (id, weight) = (entry.id, entry.weight());
-            let Some((place, ciphertext)) = self.place_and_send(peer, link, entry, now, out) else {
+            let Some((place, ciphertext)) = self.place_and_send(peer, link, &entry, now, out) else {
                 return (false, last);
             };
             self.talk(peer).unqueue(weight);
@@ -128,7 +129,8 @@ impl State {
             let id = logged.entry.as_ref().map(|entry| entry.id);
             let slot = self.talk(peer).slot(cursor, epoch, n);
             let content = logged.entry.map_or(Content::Erased(hash), Content::Entry);
-            let Some(ciphertext) = self.write_again(peer, link, slot, content, logged.ciphertext, now, out) else {
+            let Ok(ciphertext) = self.write_again(peer, link, slot, content, logged.ciphertext, out) else {
+                self.refuse(link, Code::KeysUnusable, now, out);
                 return (false, last);
             };
             last = id.or(last);
@@ -144,7 +146,7 @@ impl State {
         &mut self,
         peer: PeerId,
         link: LinkId,
-        entry: Entry,
+        entry: &Entry,
         now: Now,
         out: &mut Decision,
     ) -> Option<(Position, Ciphertext)> {
@@ -152,9 +154,10 @@ impl State {
         let talk = self.talks.entry(peer).or_insert_with(|| super::Talk::new(me, peer));
         let slot = talk.next_slot(&mut self.draw);
         let weight = entry.weight();
-        let content = Content::Entry(entry);
-        let ciphertext = self.write(peer, link, slot, &content, now, out)?;
-        let Content::Entry(entry) = &content else { return None };
+        let Ok(ciphertext) = self.write(peer, link, slot, Content::Entry(entry.clone())) else {
+            self.refuse(link, Code::KeysUnusable, now, out);
+            return None;
+        };
         let position = self.talk(peer).place(entry, slot);
         self.transmit(link, slot.entry(ciphertext.clone()), Some(position), weight, now, out);
         Some((position, ciphertext))

@@ -1,8 +1,7 @@
 //! Writing and reading what is encrypted, and what happens when it cannot be read.
 
 use crate::clock::Now;
-use crate::code::Code;
-use crate::crypto::{Ciphertext, Nack, Offer};
+use crate::crypto::{CipherError, Ciphertext, Nack, Offer};
 use crate::identity::PeerId;
 use crate::storage::Change;
 
@@ -26,30 +25,27 @@ impl State {
         }
     }
 
-    /// Encrypts what stands at a place of my log. `None` when the other end's keys are of no use; the link is refused then.
+    /// Encrypts what stands at a place of my log.
+    ///
+    /// # Errors
+    /// [`CipherError`] when the other end's keys are of no use.
     pub(super) fn write(
         &mut self,
         peer: PeerId,
         link: LinkId,
         slot: Slot,
-        content: &Content,
-        now: Now,
-        out: &mut Decision,
-    ) -> Option<Ciphertext> {
-        let letter = encode_letter(&slot.letter(self.me.peer_id, peer, content.clone()));
-        let keys = self.links.get_mut(&link)?.keys.as_mut()?;
-        match self.keyring.encrypt(peer, keys, &letter) {
-            Ok(ciphertext) => Some(ciphertext),
-            Err(_) => {
-                self.refuse(link, Code::KeysUnusable, now, out);
-                None
-            }
-        }
+        content: Content,
+    ) -> Result<Ciphertext, CipherError> {
+        let letter = encode_letter(&slot.letter(self.me.peer_id, peer, content));
+        let keys = self.links.get_mut(&link).and_then(|state| state.keys.as_mut()).ok_or(CipherError::BadKey)?;
+        self.keyring.encrypt(peer, keys, &letter)
     }
 
     /// The same bytes as before, as long as the other end may be able to read them. Else, and once it has what stands there
     /// and asks for it again, it is encrypted anew.
-    #[expect(clippy::too_many_arguments, reason = "what is written, where, to whom and when")]
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
     pub(super) fn write_again(
         &mut self,
         peer: PeerId,
@@ -57,18 +53,17 @@ impl State {
         slot: Slot,
         content: Content,
         sent: Option<Ciphertext>,
-        now: Now,
         out: &mut Decision,
-    ) -> Option<Ciphertext> {
+    ) -> Result<Ciphertext, CipherError> {
         if let Some(sent) = sent.filter(|sent| !self.keyring.is_given_up(peer, sent.session)) {
-            return Some(sent);
+            return Ok(sent);
         }
-        let ciphertext = self.write(peer, link, slot, &content, now, out)?;
+        let ciphertext = self.write(peer, link, slot, content)?;
         let (epoch, n) = (slot.epoch, slot.n);
         if !self.talk(peer).has_acknowledged(epoch, n) {
             out.change(Change::Encrypted { peer, epoch, n, ciphertext: ciphertext.clone() });
         }
-        Some(ciphertext)
+        Ok(ciphertext)
     }
 
     /// Decrypts the next entry of a peer's log. `None` when that is impossible, or when what is inside is not what stands
