@@ -1,13 +1,31 @@
 //! What a journal was given once must be readable for ever: changes as the bytes that the first version wrote.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use chatp2p_core::clock::Wall;
 use chatp2p_core::identity::Identity;
 use chatp2p_core::record::{PeerRecord, SignedRecord};
-use chatp2p_core::storage::{Change, Contact};
+use chatp2p_core::storage::{Change, Contact, FirstWords, Request};
 use chatp2p_core::testing::profile_store::{at, entry, peer};
 
 fn contact() -> Contact {
-    Contact { peer_id: peer(2), name: "José".parse().unwrap(), record: None, wanted: true, forgotten: false }
+    Contact { wanted: true, ..Contact::new(peer(2), "José".parse().unwrap()) }
+}
+
+fn everything_known() -> Contact {
+    Contact {
+        verified: true,
+        blocked: true,
+        removed: true,
+        tracker_name: Some("bob".parse().unwrap()),
+        seen: Some(Wall::from_millis(1_700_000_000_123)),
+        ..contact()
+    }
+}
+
+fn request() -> Request {
+    let first = Some(FirstWords { entry: entry(1), position: at(5, 1) });
+    let (name, arrived) = ("eve".parse().unwrap(), Wall::from_millis(1_700_000_000_123));
+    Request { peer_id: peer(2), name, arrived, first, refused: true }
 }
 
 /// One of each kind, with its bytes.
@@ -52,6 +70,20 @@ fn kept() -> Vec<(Change, &'static str)> {
              74185ee304aefea5394363a3bb5405602ff16f30beaedb3ee3602c766da188",
         ),
         (Change::Seq(u64::MAX), "8206a1001bffffffffffffffff"),
+        (
+            Change::Contact(everything_known()),
+            "8200a100a90058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401654a6f73c3a903\
+             f504f40af50bf50c63626f620d1b0000018bcfe5687b0ef5",
+        ),
+        (
+            Change::Request(request()),
+            "8214a100a50058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b3940163657665021b00\
+             00018bcfe5687b03a200a300500000000000000001e0e0e0e0e0e0e0e0011b0000018bcfe56801028200816e6e722031\
+             200020c3b120f09f988001a30005010102582030cf5697d26bd197df90e3ba1c70223df0708d4b80ab2bf26d7b485602\
+             87ed6504f5",
+        ),
+        (Change::RequestGone(peer(2)), "8215a10058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"),
+        (Change::Erase(peer(2)), "8216a10058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"),
     ]
 }
 

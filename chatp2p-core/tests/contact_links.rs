@@ -52,7 +52,8 @@ fn damage(link: &str, rng: &mut TestRng) -> String {
 
 #[test]
 fn a_hundred_thousand_damaged_links_lead_to_no_other_key() {
-    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let mut runner =
+        TestRunner::new_with_rng(ProptestConfig::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let (mut refused, mut unharmed) = (0, 0);
     for _ in 0..LINKS {
         let link = link().new_tree(&mut runner).unwrap().current();

@@ -151,7 +151,9 @@ pub enum ContactLinkError {
     #[error("the contact link is damaged: have it sent again, and copy all of it")]
     Damaged,
     /// What should be the address of a tracker is none.
-    #[error("the tracker of a contact link is an http:// or https:// address of at most {MAX_TRACKER_HINT_BYTES} bytes")]
+    #[error(
+        "the tracker of a contact link is an http:// or https:// address of at most {MAX_TRACKER_HINT_BYTES} bytes"
+    )]
     Tracker,
 }
 

@@ -1,6 +1,7 @@
 //! What every [`ProfileStore`] must do, one named test per case.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests, lent to other crates")]
 
+mod contacts;
 mod conversations;
 mod reading;
 
@@ -16,6 +17,7 @@ use crate::storage::{
     Change, Contact, HistoryQuery, LoadLimit, Logs, ProfileStore, Snapshot, StorageError, StoredMessage,
 };
 
+pub use contacts::*;
 pub use conversations::*;
 pub use reading::*;
 
@@ -51,6 +53,10 @@ macro_rules! profile_store_contract {
             the_keys_of_one_name_are_one_conversation
             who_was_never_talked_to_comes_after_the_last
             conversations_before_an_unknown_message_are_an_error
+            contacts_keep_what_is_known_of_them
+            requests_are_kept_replaced_and_dropped
+            an_erased_conversation_keeps_its_places_and_says_nothing
+            an_erasure_that_fails_loses_nothing
         }
     };
     (@cases $home:expr; $($case:ident)*) => {
@@ -101,7 +107,7 @@ fn acknowledged(by: u8, position: Position) -> Change {
 }
 
 fn contact(seed: u8, name: &str) -> Contact {
-    Contact { peer_id: peer(seed), name: name.parse().unwrap(), record: None, wanted: true, forgotten: false }
+    Contact { wanted: true, ..Contact::new(peer(seed), name.parse().unwrap()) }
 }
 
 async fn logs(store: &dyn ProfileStore, of: u8) -> Logs {

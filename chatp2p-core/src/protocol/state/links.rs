@@ -157,7 +157,7 @@ impl State {
         let old = known.and_then(|contact| contact.record.clone());
         let records = old.into_iter().chain(candidate.map(|(_, record)| record)).chain(hello);
         let record = records.max_by_key(|record| record.record().seq);
-        let contact = Contact { peer_id: peer, name, record, wanted: true, forgotten: false };
+        let contact = Contact { record, wanted: true, ..Contact::new(peer, name) };
         if known != Some(&contact) {
             self.put_contact(contact, out);
         }

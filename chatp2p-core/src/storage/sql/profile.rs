@@ -14,7 +14,7 @@ use sea_orm::{
     QuerySelect, Select, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
-use super::entities::{contacts, entries};
+use super::entities::{contacts, entries, requests};
 use super::schema::{ProfileSchema, migrate};
 use super::{CHUNK, bits, commit, number, quiet, refused, rows};
 use crate::identity::PeerId;
@@ -127,7 +127,9 @@ impl ProfileStore for SqlProfile {
             };
             logs.push(Logs { peer, mine, unacknowledged, queued: queued.remove(&peer).unwrap_or_default(), theirs });
         }
-        Ok(Snapshot { contacts, logs, seq: commit::seq(&view).await? })
+        let rows = requests::Entity::find().order_by_asc(requests::Column::Peer).all(&view).await.map_err(refused)?;
+        let requests = rows.into_iter().map(rows::request).collect::<Result<_, _>>()?;
+        Ok(Snapshot { contacts, logs, seq: commit::seq(&view).await?, requests })
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<Committed, StorageError> {
