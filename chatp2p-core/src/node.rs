@@ -22,7 +22,7 @@ use crate::storage::StorageError;
 use crate::tracker::{Registration, TrackerError};
 use crate::transport::{Link, TransportError};
 
-pub use crate::protocol::Event;
+pub use crate::protocol::{ContactRefusal, Event, Inbound, MAX_REQUEST_BYTES, MAX_REQUESTS};
 pub use builder::NodeBuilder;
 pub use conversations::{ConversationPage, ConversationSummary, LastMessage, MAX_CONVERSATIONS, MAX_EXCERPT};
 pub use events::{EVENT_BACKLOG, Events};
@@ -205,6 +205,9 @@ pub enum NodeError {
         /// The name.
         name: Username,
     },
+    /// What is asked about a contact or a request cannot be.
+    #[error(transparent)]
+    Contact(#[from] ContactRefusal),
     /// The tracker did not do its part.
     #[error(transparent)]
     Tracker(#[from] TrackerError),
@@ -243,6 +246,7 @@ impl NodeError {
             Self::NotConnected { .. } => Code::NotConnected,
             Self::TextTooLarge => Code::TextTooLarge,
             Self::OutboxFull { .. } => Code::OutboxFull,
+            Self::Contact(refusal) => refusal.code(),
             Self::Tracker(error) => error.code(),
             Self::TrackerSilent { code } => *code,
             Self::Storage(error) => error.code(),

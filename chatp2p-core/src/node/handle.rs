@@ -129,6 +129,7 @@ fn explain(refusal: Refusal, name: &Username) -> NodeError {
         Refusal::NotConnected => NodeError::NotConnected { name: name.to_string() },
         Refusal::TextTooLarge => NodeError::TextTooLarge,
         Refusal::OutboxFull(name) => NodeError::OutboxFull { name },
+        Refusal::Contact(refusal) => NodeError::Contact(refusal),
         Refusal::Stopping => NodeError::Stopped,
     }
 }
