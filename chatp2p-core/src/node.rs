@@ -3,6 +3,7 @@
 
 mod announce;
 mod builder;
+mod contacts;
 mod conversations;
 mod driver;
 mod events;
@@ -24,6 +25,7 @@ use crate::transport::{Link, TransportError};
 
 pub use crate::protocol::{ContactRefusal, Event, Inbound, MAX_REQUEST_BYTES, MAX_REQUESTS};
 pub use builder::NodeBuilder;
+pub use contacts::{ContactBook, ContactCard, RequestCard};
 pub use conversations::{ConversationPage, ConversationSummary, LastMessage, MAX_CONVERSATIONS, MAX_EXCERPT};
 pub use events::{EVENT_BACKLOG, Events};
 pub use handle::Node;
@@ -36,7 +38,7 @@ pub const MAX_HISTORY: usize = 1_000;
 /// Every method may be called from many tasks at once. What `send` and `broadcast` have answered with success survives a power cut.
 /// Dropping a future gives up the answer, not the deed.
 #[async_trait]
-pub trait PeerNode: Debug + Send + Sync {
+pub trait PeerNode: ContactBook + Debug + Send + Sync {
     /// Who this node is.
     fn peer_id(&self) -> PeerId;
 

@@ -316,5 +316,5 @@ impl Driver {
 
 async fn reload(parts: &Parts, me: Me) -> Result<State, NodeError> {
     let snapshot = parts.store.load().await?;
-    Ok(State::new(me, snapshot, seed()?, parts.now()))
+    Ok(State::new(me, snapshot, seed()?, parts.now()).receiving(parts.inbound))
 }

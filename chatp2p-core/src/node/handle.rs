@@ -29,7 +29,7 @@ use super::{
 /// goodbye first.
 #[derive(Debug)]
 pub struct Node {
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
     driver: mpsc::Sender<Inbound>,
     /// Weak, so that what is told ends with those who tell it.
     events: broadcast::WeakSender<Event>,
@@ -88,7 +88,7 @@ impl Node {
         }
     }
 
-    async fn command(&self, command: Command) -> Result<Result<Outcome, Refusal>, NodeError> {
+    pub(super) async fn command(&self, command: Command) -> Result<Result<Outcome, Refusal>, NodeError> {
         let (reply, answer) = oneshot::channel();
         let inbound = Inbound::Command { command, reply };
         self.driver.send(inbound).await.map_err(|_| NodeError::Stopped)?;
@@ -101,7 +101,10 @@ impl Node {
     }
 
     /// Looks at the state as it is between turns.
-    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T, NodeError> {
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T, NodeError> {
         let (reply, answer) = oneshot::channel();
         let looking = Box::new(move |state: Result<&State, &NodeError>| {
             let unreadable = |error: &NodeError| StorageError::Unavailable { reason: error.to_string(), source: None };
@@ -117,7 +120,7 @@ impl Node {
 }
 
 /// What a refusal means to the one who asked about this name.
-fn explain(refusal: Refusal, name: &Username) -> NodeError {
+pub(super) fn explain(refusal: Refusal, name: &Username) -> NodeError {
     let name = name.clone();
     match refusal {
         Refusal::Oneself => NodeError::Oneself { name },

@@ -142,6 +142,11 @@ impl State {
         names
     }
 
+    /// Whether there is a live link to this peer.
+    pub fn is_connected(&self, peer: PeerId) -> bool {
+        self.is_up(peer)
+    }
+
     /// All contacts, the forgotten ones included.
     pub fn contacts(&self) -> impl Iterator<Item = &Contact> {
         self.contacts.values()
