@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use chatp2p_core::identity::Username;
+use chatp2p_core::node::Inbound;
 use chatp2p_core::record::Host;
 use chatp2p_service::{Origin, Origins};
 use clap::{Parser, Subcommand};
@@ -47,6 +48,9 @@ pub struct Config {
     /// A further host name or address under which the API is reached, such as that of a reverse proxy; may be repeated.
     #[arg(long = "allow-host", env = "CHATP2P_PEER_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
     pub allow_hosts: Vec<Host>,
+    /// What becomes of strangers who connect: `open` makes them contacts, `requests` has them ask first (GET /requests).
+    #[arg(long, env = "CHATP2P_PEER_INBOUND", value_name = "open|requests", default_value = "open", value_parser = inbound)]
+    pub inbound: Inbound,
     /// Serve the API without TLS beyond this machine, and use a tracker without TLS beyond the local network.
     #[arg(long, env = "CHATP2P_PEER_INSECURE_HTTP")]
     pub insecure_http: bool,
@@ -79,6 +83,8 @@ pub struct Options {
     pub allow_origins: Origins,
     /// Further names of the API's host.
     pub allow_hosts: Vec<Host>,
+    /// What becomes of strangers who connect.
+    pub inbound: Inbound,
     /// Whether plain HTTP may leave the local network.
     pub insecure_http: bool,
 }
@@ -94,6 +100,7 @@ impl Options {
             tracker: DEFAULT_TRACKER.to_owned(),
             allow_origins: Origins::default(),
             allow_hosts: Vec::new(),
+            inbound: Inbound::Open,
             insecure_http: false,
         }
     }
@@ -123,6 +130,7 @@ impl Config {
             tracker: self.trackers.into_iter().next().unwrap_or_else(|| DEFAULT_TRACKER.to_owned()),
             allow_origins: Origins::from_iter(self.allow_origins),
             allow_hosts: self.allow_hosts,
+            inbound: self.inbound,
             insecure_http: self.insecure_http,
             ..Options::new(data_dir)
         })
@@ -134,6 +142,14 @@ fn default_data_dir() -> Option<PathBuf> {
     let xdg = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
     let base = xdg.or_else(|| std::env::home_dir().map(|home| home.join(".local").join("share")))?;
     Some(base.join("chatp2p"))
+}
+
+fn inbound(text: &str) -> Result<Inbound, String> {
+    match text {
+        "open" => Ok(Inbound::Open),
+        "requests" => Ok(Inbound::Requests),
+        _ => Err("strangers are let in (open) or have to ask (requests)".to_owned()),
+    }
 }
 
 /// `127.0.0.1:3000`, `[::1]:3000`, and `localhost:3000` for the first of them.
@@ -194,6 +210,7 @@ mod tests {
             ("--allow-host", "a/b"),
             ("--allow-origin", "*"),
             ("--p2p", "5001"),
+            ("--inbound", "everybody"),
         ] {
             assert!(parse(&[flag, value]).is_err(), "{flag} {value}");
         }
