@@ -78,7 +78,7 @@ impl Example for Contact {
         Self {
             name: "bob".to_owned(),
             tracker_name: "bob".to_owned(),
-            peer_id: "qe4xodviptul6vvvurrczr6xzt3yvdi6mqbzyaypc67hhf5br27q".to_owned(),
+            peer_id: "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka".to_owned(),
             verified: true,
             blocked: false,
             connected: true,
@@ -114,7 +114,7 @@ struct NewContact {
 
 impl Example for NewContact {
     fn example() -> Self {
-        let link = "chatp2p:agatxf3oub6roh2wunkgmtcmp3gmxdmksg2o4n5cl3pwb6nyz6zzjlqdxagx36a/bob";
+        let link = "chatp2p:agats5yovb6rox2wunkgnq2mp3gmxdmksg2o4n5clx3a6w4pzgzzi3wgtqlagtnf/bob";
         Self { link: link.to_owned(), name: None }
     }
 }
@@ -166,8 +166,8 @@ struct SafetyNumbers {
 impl Example for SafetyNumbers {
     fn example() -> Self {
         Self {
-            safety_number: "03551 89071 40387 80713 67891 85306 20718 48203 10455 03278 55121 40017".to_owned(),
-            code: "CHATP2P-SAFETY:1:AEBAGBAFAYDQQCIKBMGA2DQPCAIREEYUCULBOGAZDINRYHI6D4QCCIRDEQSSMJZI".to_owned(),
+            safety_number: "01271 85361 60890 65559 40827 36597 26722 67727 67434 60282 62279 23697".to_owned(),
+            code: "CHATP2P-SAFETY:1:ONTOAF7XINW6FPWRNVDM7VI2BS6VDWOXZOK5G7TCA7CV7ZZPVNVWJLCK3DIDMX42".to_owned(),
             peer_id: Contact::example().peer_id,
             verified: false,
         }

@@ -34,9 +34,9 @@ impl Example for OwnIdentity {
     fn example() -> Self {
         Self {
             username: "bob".to_owned(),
-            peer_id: "qe4xodviptul6vvvurrczr6xzt3yvdi6mqbzyaypc67hhf5br27q".to_owned(),
-            link: "chatp2p:agatxf3oub6roh2wunkgmtcmp3gmxdmksg2o4n5cl3pwb6nyz6zzjlqdxagx36a/bob".to_owned(),
-            fingerprint: "03551 89071 40387 80713 67891 85306".to_owned(),
+            peer_id: "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka".to_owned(),
+            link: "chatp2p:agats5yovb6rox2wunkgnq2mp3gmxdmksg2o4n5clx3a6w4pzgzzi3wgtqlagtnf/bob".to_owned(),
+            fingerprint: "26722 67727 67434 60282 62279 23697".to_owned(),
         }
     }
 }

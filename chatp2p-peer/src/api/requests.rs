@@ -60,9 +60,9 @@ struct Requests {
 impl Example for Requests {
     fn example() -> Self {
         let carol = Request {
-            peer_id: "qe4xodviptul6vvvurrczr6xzt3yvdi6mqbzyaypc67hhf5br27q".to_owned(),
+            peer_id: "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka".to_owned(),
             name: "carol".to_owned(),
-            fingerprint: "03551 89071 40387 80713 67891 85306".to_owned(),
+            fingerprint: "26722 67727 67434 60282 62279 23697".to_owned(),
             timestamp: "2026-11-23T07:00:00.000Z".to_owned(),
             content: Some("We met on the train.".to_owned()),
         };
@@ -96,7 +96,7 @@ struct RequestRefused {
 
 impl Example for RequestRefused {
     fn example() -> Self {
-        let peer_id = "qe4xodviptul6vvvurrczr6xzt3yvdi6mqbzyaypc67hhf5br27q".to_owned();
+        let peer_id = "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka".to_owned();
         Self { status: "refused".to_owned(), peer_id }
     }
 }
