@@ -1,15 +1,8 @@
 // Whom one knows: by link, by number, under names of one's own, and whom one would rather not.
-import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
+import { inspect } from './inspect'
 import { Peer } from './peer'
 import { conversation, expect, message, test, write } from './stage'
-
-async function inspect(page: Page): Promise<void> {
-  // Colours are measured once they have arrived.
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)))
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`)).toEqual([])
-}
 
 const choose = async (page: Page, item: string) => {
   await page.getByTestId('contact-menu').click()
@@ -34,7 +27,7 @@ test('a friend is added by link, compared, renamed, blocked and removed', async 
   await field.fill(link.slice(0, -1))
   await field.press('Enter')
   await expect(a.getByRole('alert')).toHaveText(say('problems.invalid_link'))
-  await inspect(a)
+  await inspect(a, 'a link that is none')
   await field.fill(link)
   await field.press('Enter')
   await expect(a.getByRole('heading', { level: 1, name: 'bob' })).toBeVisible()
@@ -47,7 +40,7 @@ test('a friend is added by link, compared, renamed, blocked and removed', async 
     safety_number: string
   }
   await expect(number).toHaveText(safety_number.replaceAll(' ', ''))
-  await inspect(a)
+  await inspect(a, 'the safety number')
   await a.getByTestId('verify').click()
   await expect(a.getByTestId('verified')).toBeVisible()
 
@@ -66,7 +59,7 @@ test('a friend is added by link, compared, renamed, blocked and removed', async 
   await choose(a, 'block')
   await expect(a.getByTestId('presence')).toHaveText(say('contact.blocked'))
   await expect(bob.connect(alice)).rejects.toThrow('refused')
-  await inspect(a)
+  await inspect(a, 'blocked')
   await choose(a, 'remove')
   await a.getByTestId('remove-sure').click()
   await expect(a).toHaveURL(/\/app\/$/)
@@ -86,7 +79,7 @@ test('strangers wait at the door until they are let in', async ({ tracker, alice
   const requests = c.getByTestId('requests').getByRole('listitem')
   await expect(requests).toHaveCount(2)
   await expect(requests.nth(0)).toContainText('it is alice')
-  await inspect(c)
+  await inspect(c, 'requests')
   await requests.nth(1).getByTestId('refuse').click()
   await expect(requests).toHaveCount(1)
   await requests.nth(0).getByTestId('accept').click()
