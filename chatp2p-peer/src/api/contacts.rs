@@ -351,17 +351,17 @@ impl ContactsApi {
     }
 }
 
-pub(super) fn node(desk: &Arc<Desk>) -> Result<Arc<dyn PeerNode>, Problem> {
-    desk.node().ok_or_else(not_running)
+pub(super) fn node(desk: &Arc<Desk>) -> Result<Arc<dyn PeerNode>, Box<Problem>> {
+    desk.node().ok_or_else(|| Box::new(not_running()))
 }
 
 /// A name that nobody can have is the name of nobody.
-fn known_name(text: &str) -> Result<Username, Problem> {
-    text.parse().map_err(|_| unknown("nobody has such a name".to_owned()))
+fn known_name(text: &str) -> Result<Username, Box<Problem>> {
+    text.parse().map_err(|_| Box::new(unknown("nobody has such a name".to_owned())))
 }
 
-pub(super) fn new_name(text: &str) -> Result<Username, Problem> {
-    text.parse().map_err(|error| Problem::invalid(format!("name: {error}")))
+pub(super) fn new_name(text: &str) -> Result<Username, Box<Problem>> {
+    text.parse().map_err(|error| Box::new(Problem::invalid(format!("name: {error}"))))
 }
 
 fn unknown(detail: String) -> Problem {

@@ -147,7 +147,7 @@ impl RequestsApi {
 }
 
 /// What is no key is that of nobody who waits.
-fn known_key(text: &str) -> Result<PeerId, Problem> {
+fn known_key(text: &str) -> Result<PeerId, Box<Problem>> {
     let unknown = NodeError::Contact(ContactRefusal::UnknownRequest).to_string();
-    text.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, Code::UnknownRequest, unknown))
+    text.parse().map_err(|_| Box::new(Problem::new(StatusCode::NOT_FOUND, Code::UnknownRequest, unknown)))
 }

@@ -1,6 +1,7 @@
 //! Strangers who would like to be known. Each may leave one small message; nothing of it is acknowledged before they are
 //! let in, so that knocking tells them no more than that somebody is at home.
 
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use crate::clock::Now;
@@ -68,11 +69,11 @@ impl State {
         if self.turn_away(link, peer, now, out) {
             return;
         }
-        if !self.requests.contains_key(&peer) {
+        if let Entry::Vacant(place) = self.requests.entry(peer) {
             let request = Request { peer_id: peer, name: name.clone(), arrived: now.wall, first: None, refused: false };
             out.change(Change::Request(request.clone()));
             out.tell(Event::Requested { peer_id: peer, name: name.clone() });
-            self.requests.insert(peer, request);
+            place.insert(request);
         }
         if let Some(state) = self.links.get_mut(&link) {
             state.phase = Phase::Knocking(now.mono + KNOCK_TIMEOUT);
