@@ -191,6 +191,8 @@ impl Example for Compared {
 #[OpenApi(tag = "Tag::Contacts")]
 impl ContactsApi {
     /// List the contacts
+    ///
+    /// Everybody whose key is pinned here, by name.
     #[oai(path = "/contacts", method = "get", operation_id = "contacts")]
     async fn contacts(&self, Data(desk): Data<&Arc<Desk>>) -> Result<Json<Contacts>, Refused<Reading>> {
         let contacts = node(desk)?.contacts().await.map_err(|error| refusal(&error))?;
@@ -217,6 +219,8 @@ impl ContactsApi {
     }
 
     /// Show a contact
+    ///
+    /// By the name here, else by the one at the tracker where only one contact goes by that.
     #[oai(path = "/contacts/:name", method = "get", operation_id = "contact")]
     async fn contact(
         &self,
@@ -339,6 +343,8 @@ impl ContactsApi {
     }
 
     /// Take back that the safety number was compared
+    ///
+    /// The contact is no longer verified; nothing else changes.
     #[oai(path = "/contacts/:name/safety-number", method = "delete", operation_id = "unverify_contact")]
     async fn unverify(
         &self,

@@ -44,6 +44,8 @@ impl Example for OwnIdentity {
 #[OpenApi(tag = "Tag::Contacts")]
 impl IdentityApi {
     /// Show who the node is
+    ///
+    /// In the forms in which one tells others: the link to be added by, and the digits of the key.
     #[oai(path = "/identity", method = "get", operation_id = "identity")]
     async fn identity(&self, Data(desk): Data<&Arc<Desk>>) -> Result<Json<OwnIdentity>, Refused<Stopping>> {
         let node = node(desk)?;

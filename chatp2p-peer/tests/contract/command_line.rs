@@ -41,7 +41,7 @@ async fn every_operation_is_described_with_examples_and_its_refusals() {
             assert!(path == "/health" || responses.contains_key("421"), "refusals of {method} {path}");
         }
     }
-    assert_eq!(operations, 13);
+    assert_eq!(operations, 26);
 }
 
 #[tokio::test]
@@ -50,9 +50,18 @@ async fn version_and_help_tell_what_there_is() {
     assert_eq!((code, version.trim()), (Some(0), concat!("chatp2p-peer ", env!("CARGO_PKG_VERSION"))));
     let (code, help, _) = output(&["--help"]).await;
     assert_eq!(code, Some(0));
-    for flag in
-        ["bind", "data-dir", "username", "p2p", "advertise", "tracker", "allow-origin", "allow-host", "insecure-http"]
-    {
+    for flag in [
+        "bind",
+        "data-dir",
+        "username",
+        "p2p",
+        "advertise",
+        "tracker",
+        "allow-origin",
+        "allow-host",
+        "inbound",
+        "insecure-http",
+    ] {
         let variable = format!("CHATP2P_PEER_{}", flag.replace('-', "_").to_uppercase());
         assert!(help.contains(&format!("--{flag}")) && help.contains(&variable), "{flag}");
     }
