@@ -259,7 +259,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the contacts */
+        /**
+         * List the contacts
+         * @description Everybody whose key is pinned here, by name.
+         */
         get: operations["contacts"];
         put?: never;
         /**
@@ -281,7 +284,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show a contact */
+        /**
+         * Show a contact
+         * @description By the name here, else by the one at the tracker where only one contact goes by that.
+         */
         get: operations["contact"];
         put?: never;
         post?: never;
@@ -344,7 +350,10 @@ export interface paths {
          */
         put: operations["verify_contact"];
         post?: never;
-        /** Take back that the safety number was compared */
+        /**
+         * Take back that the safety number was compared
+         * @description The contact is no longer verified; nothing else changes.
+         */
         delete: operations["unverify_contact"];
         options?: never;
         head?: never;
@@ -418,7 +427,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show who the node is */
+        /**
+         * Show who the node is
+         * @description In the forms in which one tells others: the link to be added by, and the digits of the key.
+         */
         get: operations["identity"];
         put?: never;
         post?: never;
