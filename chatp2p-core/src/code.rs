@@ -101,7 +101,7 @@ codes! {
     /// The peer did not answer at any of its addresses.
     Unreachable = "unreachable", Some("Check that the other peer runs and that a firewall does not block its port.");
     /// The other end proved another key than the one that is known for this name.
-    KeyChanged = "key_changed", Some("If your friend reinstalled, DELETE /contacts/{name}/key and connect again; if not, somebody pretends to be them.");
+    KeyChanged = "key_changed", Some("Ask your friend whether they reinstalled. If so, PUT the new key to /contacts/{name}/key; if not, somebody pretends to be them.");
     /// The other end could not be shown to own the name it goes by.
     NameUnproved = "name_unproved", Some("The other peer must be registered at the tracker you both use.");
     /// The other end has no keys for encryption that this one could use.
@@ -116,6 +116,20 @@ codes! {
     OutboxFull = "outbox_full", Some("Wait until the contact is back and has received what is queued.");
     /// The node knows as many peers as it can.
     ContactsFull = "contacts_full", None;
+    /// Another contact has that name here.
+    ContactNameTaken = "contact_name_taken", Some("Choose another name for this contact: here, each has a name of their own.");
+    /// The key is that of a contact.
+    ContactExists = "contact_exists", Some("GET /contacts tells under which name they are known; PATCH renames them.");
+    /// The contact is blocked.
+    ContactBlocked = "contact_blocked", Some("Unblock the contact (PATCH /contacts/{name}), or add them again from their link.");
+    /// What the other end shows is not the number of this contact's key.
+    SafetyNumberDiffers = "safety_number_differs", Some("Compare again. If the numbers still differ, somebody sits between you: trust nothing that is said here.");
+    /// No request of this key waits.
+    UnknownRequest = "unknown_request", Some("GET /requests shows who waits.");
+    /// There is no room for further requests.
+    RequestsFull = "requests_full", Some("Accept or refuse some of those that wait: GET /requests.");
+    /// The text is no contact link.
+    InvalidLink = "invalid_link", Some("Have the link sent again, and copy all of it.");
     /// No message has this id.
     UnknownMessage = "unknown_message", None;
     /// The disk or database refused.

@@ -82,6 +82,12 @@ pub trait PairCipher: fmt::Debug + Send {
         ciphertext: &Ciphertext,
     ) -> Result<(Box<dyn PairSession>, Vec<u8>), CipherError>;
 
+    /// What the first message of such a session says, without accepting it.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    fn peek(&self, theirs: &PreKeys, ciphertext: &Ciphertext) -> Result<Vec<u8>, CipherError>;
+
     /// The session that [`PairSession::store`] wrote.
     ///
     /// # Errors

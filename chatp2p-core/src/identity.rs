@@ -1,6 +1,8 @@
 //! Who a peer is: a key pair, its public half as the [`PeerId`], and the [`Username`] it goes by. Each is parsed once
 //! and valid ever after.
 
+mod contact_link;
+mod safety_number;
 mod username;
 
 use std::fmt;
@@ -8,6 +10,8 @@ use std::str::FromStr;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
+pub use contact_link::{ContactLink, ContactLinkError, MAX_LINK_BYTES, MAX_TRACKER_HINT_BYTES};
+pub use safety_number::{Fingerprint, SAFETY_ROUNDS, SAFETY_VERSION, SafetyNumber};
 pub use username::{MAX_USERNAME_CHARS, Skeletons, Username, UsernameError};
 
 /// What a signature is about. A signature over one domain is worthless in every other.

@@ -3,6 +3,7 @@
 
 mod announce;
 mod builder;
+mod contacts;
 mod conversations;
 mod driver;
 mod events;
@@ -22,8 +23,9 @@ use crate::storage::StorageError;
 use crate::tracker::{Registration, TrackerError};
 use crate::transport::{Link, TransportError};
 
-pub use crate::protocol::Event;
+pub use crate::protocol::{ContactRefusal, Event, Inbound, MAX_REQUEST_BYTES, MAX_REQUESTS};
 pub use builder::NodeBuilder;
+pub use contacts::{ContactBook, ContactCard, RequestCard};
 pub use conversations::{ConversationPage, ConversationSummary, LastMessage, MAX_CONVERSATIONS, MAX_EXCERPT};
 pub use events::{EVENT_BACKLOG, Events};
 pub use handle::Node;
@@ -36,7 +38,7 @@ pub const MAX_HISTORY: usize = 1_000;
 /// Every method may be called from many tasks at once. What `send` and `broadcast` have answered with success survives a power cut.
 /// Dropping a future gives up the answer, not the deed.
 #[async_trait]
-pub trait PeerNode: Debug + Send + Sync {
+pub trait PeerNode: ContactBook + Debug + Send + Sync {
     /// Who this node is.
     fn peer_id(&self) -> PeerId;
 
@@ -205,6 +207,9 @@ pub enum NodeError {
         /// The name.
         name: Username,
     },
+    /// What is asked about a contact or a request cannot be.
+    #[error(transparent)]
+    Contact(#[from] ContactRefusal),
     /// The tracker did not do its part.
     #[error(transparent)]
     Tracker(#[from] TrackerError),
@@ -243,6 +248,7 @@ impl NodeError {
             Self::NotConnected { .. } => Code::NotConnected,
             Self::TextTooLarge => Code::TextTooLarge,
             Self::OutboxFull { .. } => Code::OutboxFull,
+            Self::Contact(refusal) => refusal.code(),
             Self::Tracker(error) => error.code(),
             Self::TrackerSilent { code } => *code,
             Self::Storage(error) => error.code(),

@@ -26,6 +26,7 @@
 //! the older one. A link that breaks is dialled again, with back-off; one that is closed in good order is not, until
 //! somebody connects or sends.
 
+mod contacts;
 mod decision;
 mod draw;
 mod event;
@@ -37,6 +38,7 @@ pub mod sim;
 mod state;
 pub mod wire;
 
+pub use contacts::{ContactCommand, ContactRefusal, Inbound, MAX_REFUSED, MAX_REQUEST_BYTES, MAX_REQUESTS};
 pub use decision::{Ask, Decision, Effect, LoadId, Outcome, Refusal};
 pub use draw::Draw;
 pub use event::Event;

@@ -1,6 +1,7 @@
 //! Where things are kept. A port for each of the two programs: [`ProfileStore`] for a peer, [`RegistryStore`] for a
 //! tracker; each with an implementation in memory and one in SQL.
 
+mod contact;
 mod heads;
 mod memory;
 #[cfg(feature = "sqlite")]
@@ -21,9 +22,9 @@ use crate::code::Code;
 use crate::crypto::{Ciphertext, KeyRow};
 use crate::identity::{PeerId, Username};
 use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
-use crate::record::SignedRecord;
 use crate::tracker::Registration;
 
+pub use contact::{Contact, FirstWords, Request};
 pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
 #[cfg(feature = "sqlite")]
 pub use profile::{Profile, ProfileError};
@@ -130,27 +131,8 @@ pub struct Snapshot {
     pub seq: u64,
     /// The keys of the node, sealed: the newest version of each row.
     pub keys: Vec<KeyRow>,
-}
-
-/// Somebody this node was once connected to. Their key is pinned.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct Contact {
-    /// Who it is.
-    #[n(0)]
-    pub peer_id: PeerId,
-    /// The name under which they are known here. Of all contacts that are not forgotten, one a name.
-    #[n(1)]
-    pub name: Username,
-    /// Where they could last be reached.
-    #[n(2)]
-    pub record: Option<SignedRecord>,
-    /// Whether a link is wished for: set by connecting, unset by an orderly close.
-    #[n(3)]
-    pub wanted: bool,
-    /// Whether the user forgot the key: what is still queued has failed, and the name is free for another key.
-    #[n(4)]
-    pub forgotten: bool,
+    /// The strangers who asked to be let in, and those who were told no, by key.
+    pub requests: Vec<Request>,
 }
 
 /// The state of both logs of a conversation.
@@ -294,6 +276,15 @@ pub enum Change {
     /// Puts a row of keys in the place of the one with the same id.
     #[n(8)]
     Keys(#[n(0)] KeyRow),
+    /// Puts a request in the place of the one of the same key.
+    #[n(20)]
+    Request(#[n(0)] Request),
+    /// Forgets the request of this key, if there is one.
+    #[n(21)]
+    RequestGone(#[n(0)] PeerId),
+    /// Erases what was said with this peer, by either. What has a place keeps its number, hash and id; what waits for one is gone.
+    #[n(22)]
+    Erase(#[n(0)] PeerId),
 }
 
 /// The receipt of a commit: what was decided is durable now, and may be sent and told.

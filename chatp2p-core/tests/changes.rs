@@ -1,15 +1,33 @@
 //! What a journal was given once must be readable for ever: changes as the bytes that the first version wrote.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use chatp2p_core::clock::Wall;
 use chatp2p_core::crypto::{KeyRow, KeyRowId};
 use chatp2p_core::identity::Identity;
 use chatp2p_core::message::Epoch;
 use chatp2p_core::record::{PeerRecord, SignedRecord};
-use chatp2p_core::storage::{Change, Contact};
+use chatp2p_core::storage::{Change, Contact, FirstWords, Request};
 use chatp2p_core::testing::profile_store::{at, ciphertext, entry, peer};
 
 fn contact() -> Contact {
-    Contact { peer_id: peer(2), name: "José".parse().unwrap(), record: None, wanted: true, forgotten: false }
+    Contact { wanted: true, ..Contact::new(peer(2), "José".parse().unwrap()) }
+}
+
+fn everything_known() -> Contact {
+    Contact {
+        verified: true,
+        blocked: true,
+        removed: true,
+        tracker_name: Some("bob".parse().unwrap()),
+        seen: Some(Wall::from_millis(1_700_000_000_123)),
+        ..contact()
+    }
+}
+
+fn request() -> Request {
+    let first = Some(FirstWords { entry: entry(1), position: at(5, 1) });
+    let (name, arrived) = ("eve".parse().unwrap(), Wall::from_millis(1_700_000_000_123));
+    Request { peer_id: peer(2), name, arrived, first, refused: true }
 }
 
 /// One of each kind, with its bytes.
@@ -75,6 +93,20 @@ fn kept() -> Vec<(Change, &'static str)> {
             "8208a100a30082018158208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394011bffffff\
              ffffffffff0240",
         ),
+        (
+            Change::Contact(everything_known()),
+            "8200a100a90058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401654a6f73c3a903\
+             f504f40af50bf50c63626f620d1b0000018bcfe5687b0ef5",
+        ),
+        (
+            Change::Request(request()),
+            "8214a100a50058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b3940163657665021b00\
+             00018bcfe5687b03a200a300500000000000000001e0e0e0e0e0e0e0e0011b0000018bcfe56801028200816e6e722031\
+             200020c3b120f09f988001a30005010102582030cf5697d26bd197df90e3ba1c70223df0708d4b80ab2bf26d7b485602\
+             87ed6504f5",
+        ),
+        (Change::RequestGone(peer(2)), "8215a10058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"),
+        (Change::Erase(peer(2)), "8216a10058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"),
     ]
 }
 

@@ -4,10 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chatp2p_core::clock::Wall;
 use chatp2p_core::crypto::{KeyRow, KeyRowId};
 use chatp2p_core::message::{Epoch, Position};
 use chatp2p_core::storage::{
-    Change, ConversationQuery, HistoryQuery, LoadLimit, ProfileData, ProfileStore, Snapshot, SqlProfile, StorageError,
+    Change, ConversationQuery, FirstWords, HistoryQuery, LoadLimit, ProfileData, ProfileStore, Request, Snapshot,
+    SqlProfile, StorageError,
 };
 use chatp2p_core::testing::profile_store::{ALL, Home, at, ciphertext, entry, peer};
 use proptest::prelude::*;
@@ -55,6 +57,9 @@ enum Step {
     Seq(u8),
     Encrypt(u8, u8),
     Keys(u8, u8),
+    Erase(u8),
+    Request(u8, bool),
+    RequestGone(u8),
     /// Refused, most often.
     Wild(u8, u8, u8, u8),
 }
@@ -71,6 +76,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(Step::Seq),
         2 => (who.clone(), 0..5_u8).prop_map(|(to, back)| Step::Encrypt(to, back)),
         1 => (0..4_u8, any::<u8>()).prop_map(|(whose, keys)| Step::Keys(whose, keys)),
+        1 => who.clone().prop_map(Step::Erase),
+        1 => (who.clone(), any::<bool>()).prop_map(|(of, refused)| Step::Request(of, refused)),
+        1 => who.clone().prop_map(Step::RequestGone),
         1 => (who, 0..8_u8, 0..3_u8, 0..5_u8).prop_map(|(peer, kind, epoch, n)| Step::Wild(peer, kind, epoch, n)),
     ]
 }
@@ -129,12 +137,17 @@ impl Author {
                 }
             }
             Step::Contact(who, name, forgotten) => Change::Contact(chatp2p_core::storage::Contact {
-                peer_id: peer(who),
-                name: format!("name-{name}").parse().unwrap(),
-                record: None,
                 wanted: !forgotten,
                 forgotten,
+                ..chatp2p_core::storage::Contact::new(peer(who), format!("name-{name}").parse().unwrap())
             }),
+            Step::Erase(who) => Change::Erase(peer(who)),
+            Step::Request(who, refused) => {
+                let first = FirstWords { entry: entry(u64::from(who)), position: at(9, 1) };
+                let (peer_id, name, arrived) = (peer(who), "eve".parse().unwrap(), Wall::from_millis(5));
+                Change::Request(Request { peer_id, name, arrived, first: refused.then_some(first), refused })
+            }
+            Step::RequestGone(who) => Change::RequestGone(peer(who)),
             Step::Seq(seq) => Change::Seq(u64::from(seq)),
             Step::Encrypt(to, back) => {
                 let log = logs(to)?.mine.last()?;
@@ -331,4 +344,25 @@ async fn a_locked_database_keeps_nothing_of_a_commit() {
         .commit(vec![Change::Queue { peer: peer(1), entry: entry(2), place: None, ciphertext: None }])
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn the_database_of_the_first_version_is_opened_and_its_contacts_are_kept() {
+    use sea_orm::ConnectionTrait;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profile.sqlite");
+    let store = SqlProfile::open(&file).await.unwrap();
+    let contact = chatp2p_core::storage::Contact::new(peer(2), "bob".parse().unwrap());
+    let _ = store.commit(vec![Change::Contact(contact)]).await.unwrap();
+    let known = store.load().await.unwrap();
+    drop(store);
+    // As the first version left it.
+    let raw = sea_orm::Database::connect(format!("sqlite://{}", file.display())).await.unwrap();
+    for column in ["verified", "blocked", "removed", "tracker_name", "seen"] {
+        raw.execute_unprepared(&format!("ALTER TABLE contacts DROP COLUMN {column}")).await.unwrap();
+    }
+    raw.execute_unprepared("DROP TABLE requests").await.unwrap();
+    raw.execute_unprepared("DELETE FROM seaql_migrations WHERE version = 'profile_contacts'").await.unwrap();
+    raw.close().await.unwrap();
+    assert_eq!(SqlProfile::open(&file).await.unwrap().load().await.unwrap(), known);
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use chatp2p_core::clock::Wall;
 use chatp2p_core::crypto::{Ciphertext, Nack, OLM_V2, Offer, SessionId};
-use chatp2p_core::identity::{Domain, Identity, Username};
+use chatp2p_core::identity::{ContactLink, Domain, Fingerprint, Identity, SafetyNumber, Username};
 use chatp2p_core::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash, Position};
 use chatp2p_core::protocol::wire::{self, Content, EpochEnd, Frame, Letter, LogEntry, Reason};
 use chatp2p_core::record::{ExchangeKey, PeerRecord, PreKeys, SignedRecord};
@@ -223,5 +223,24 @@ fn the_documented_proofs_hold_for_what_the_document_says_they_are_about() {
     for (vector, action, counter) in [("lease heartbeat", 1_u8, 1_u64), ("lease unregister", 2, 2)] {
         let said = [&b"chatp2p/lease/v1\0"[..], &[action], &counter.to_be_bytes(), name.as_str().as_bytes()].concat();
         assert_eq!(blake3::keyed_hash(&[0x55; 32], &said).as_bytes()[..], documented[vector], "{vector}");
+    }
+}
+
+#[test]
+fn the_document_has_the_safety_number_and_the_links_of_alice_and_bob() {
+    let (alice, bob) = (alice().peer_id(), bob().peer_id());
+    let number = SafetyNumber::new(alice, bob);
+    let link = ContactLink::new(bob, "bob".parse().unwrap());
+    let hinted = ContactLink::new(alice, "José".parse().unwrap()).at_tracker("https://example.org:8000").unwrap();
+    let texts = [
+        Fingerprint::of(alice).to_string(),
+        Fingerprint::of(bob).to_string(),
+        number.to_string(),
+        number.scannable(),
+        link.to_string(),
+        hinted.to_string(),
+    ];
+    for text in texts {
+        assert!(include_str!("../../docs/PROTOCOL.md").lines().any(|line| line == text), "the document has not {text}");
     }
 }

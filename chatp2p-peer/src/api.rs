@@ -3,10 +3,12 @@
 mod access;
 mod contacts;
 mod conversations;
+mod identity;
 mod messages;
 mod node;
 mod peers;
 mod refusals;
+mod requests;
 mod secured;
 
 use poem_openapi::{OpenApiService, Tags};
@@ -24,7 +26,10 @@ Every refusal is `application/problem+json` with a stable `code` and, where ther
 `timestamp`), `written` (this node wrote to somebody, whoever asked it to; `data`: `id`, `to`, `content`, `timestamp`, `delivery`), \
 `sent` and `delivered` (`peer`, `through`: the id of a message; everything that was written to that peer up to it was handed to \
 the live link, or is with the peer), `peer_connected` and `peer_disconnected` (`peer`), `key_changed` (`peer`, `presented`, `code`, \
-`next`), `key_forgotten` (`peer`; what was not delivered to it has failed), `tracker_trouble` (`code`, `next`), `started` \
+`next`), `key_accepted` (`peer`, `peer_id`) and `key_forgotten` (`peer`; what was not delivered to the old key has failed), \
+`contact_added` and `contact_removed` (`peer`), `contact_renamed` (`peer`: the name so far, `name`), `contact_verified` (`peer`, \
+`verified`), `contact_blocked` (`peer`, `blocked`), `request` (`peer_id`, `name`: a stranger asks, or has left a message), \
+`request_closed` (`peer_id`), `requests_full` (`code`, `next`), `tracker_trouble` (`code`, `next`), `started` \
 (`username`) and `stopped`, `gap` (`missed`: how many events this reader was too slow for; `GET` what is shown again). What is told \
 is durable, and messages are told in the order of `GET /messages`. Ignore types that you do not know. Any text that you send is \
 answered with `{\"type\":\"pong\"}`. The socket outlives `POST /stop`.
@@ -57,6 +62,8 @@ type Apis = (
     messages::MessagesApi,
     conversations::ConversationsApi,
     contacts::ContactsApi,
+    requests::RequestsApi,
+    identity::IdentityApi,
     access::AccessApi,
 );
 
@@ -70,6 +77,8 @@ pub(crate) fn service() -> Service {
         messages::MessagesApi,
         conversations::ConversationsApi,
         contacts::ContactsApi,
+        requests::RequestsApi,
+        identity::IdentityApi,
         access::AccessApi,
     );
     OpenApiService::new(Secured(apis), "chatp2p peer", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server("/")

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use chatp2p_core::identity::Username;
+use chatp2p_core::node::Inbound;
 use chatp2p_core::record::Host;
 use chatp2p_service::{Origin, Origins};
 use clap::{Parser, Subcommand};
@@ -58,6 +59,9 @@ pub struct Config {
     /// The key of --tls-cert, a PEM file that others cannot read.
     #[arg(long, env = "CHATP2P_PEER_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+    /// What becomes of strangers who connect: `open` makes them contacts, `requests` has them ask first (GET /requests).
+    #[arg(long, env = "CHATP2P_PEER_INBOUND", value_name = "open|requests", default_value = "open", value_parser = inbound)]
+    pub inbound: Inbound,
     /// Serve the API without TLS beyond this machine, and use a tracker without TLS beyond the local network.
     #[arg(long, env = "CHATP2P_PEER_INSECURE_HTTP")]
     pub insecure_http: bool,
@@ -138,6 +142,8 @@ pub struct Options {
     pub require_token: bool,
     /// How the API is encrypted.
     pub encryption: Encryption,
+    /// What becomes of strangers who connect.
+    pub inbound: Inbound,
     /// Whether plain HTTP may leave the local network.
     pub insecure_http: bool,
 }
@@ -155,6 +161,7 @@ impl Options {
             allow_hosts: Vec::new(),
             require_token: false,
             encryption: Encryption::default(),
+            inbound: Inbound::Open,
             insecure_http: false,
         }
     }
@@ -191,6 +198,7 @@ impl Config {
             allow_hosts: self.allow_hosts,
             require_token: self.require_token,
             encryption,
+            inbound: self.inbound,
             insecure_http: self.insecure_http,
             ..Options::new(data_dir)
         })
@@ -202,6 +210,14 @@ fn default_data_dir() -> Option<PathBuf> {
     let xdg = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
     let base = xdg.or_else(|| std::env::home_dir().map(|home| home.join(".local").join("share")))?;
     Some(base.join("chatp2p"))
+}
+
+fn inbound(text: &str) -> Result<Inbound, String> {
+    match text {
+        "open" => Ok(Inbound::Open),
+        "requests" => Ok(Inbound::Requests),
+        _ => Err("strangers are let in (open) or have to ask (requests)".to_owned()),
+    }
 }
 
 /// `127.0.0.1:3000`, `[::1]:3000`, and `localhost:3000` for the first of them.
@@ -278,6 +294,7 @@ mod tests {
             ("--allow-host", "a/b"),
             ("--allow-origin", "*"),
             ("--p2p", "5001"),
+            ("--inbound", "everybody"),
         ] {
             assert!(parse(&[flag, value]).is_err(), "{flag} {value}");
         }

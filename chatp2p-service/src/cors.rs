@@ -12,7 +12,7 @@ use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 
 /// What other origins may do.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 /// The headers that they may set beyond the harmless ones.
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
 /// The headers of answers that they may read beyond the harmless ones.

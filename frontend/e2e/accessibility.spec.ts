@@ -1,28 +1,6 @@
 // Who cannot see the page, or uses no mouse, or has a small screen, can do everything.
-import AxeBuilder from '@axe-core/playwright'
-import type { Page } from '@playwright/test'
+import { inspect } from './inspect'
 import { conversation, expect, meet, message, messages, start, test, tick } from './stage'
-
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-
-async function inspect(page: Page, what: string): Promise<void> {
-  // Colours are measured once they have arrived.
-  await page.evaluate(() =>
-    Promise.all(
-      document
-        .getAnimations()
-        .map((animation) =>
-          animation.effect?.getTiming().iterations === Infinity ? undefined : animation.finished,
-        ),
-    ),
-  )
-  const { violations, passes } = await new AxeBuilder({ page }).withTags(RULES).analyze()
-  const found = violations.map(
-    ({ id, nodes }) => `${what}: ${id}: ${nodes.map(({ html }) => html).join('\n')}`,
-  )
-  expect(found).toEqual([])
-  expect(passes.length, 'it looked at something').toBeGreaterThan(15)
-}
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`every screen passes the rules, ${colorScheme}`, async ({ alice, bob, visit, say, complaints }) => {

@@ -221,6 +221,15 @@ impl Keyring {
         Ok(plaintext)
     }
 
+    /// Decrypts the first message of a session that somebody began, and keeps nothing of it: the same message can be decrypted
+    /// again.
+    ///
+    /// # Errors
+    /// [`CipherError::Unreadable`] for anything else.
+    pub fn peek(&self, theirs: &PreKeys, ciphertext: &Ciphertext) -> Result<Vec<u8>, CipherError> {
+        self.cipher.peek(theirs, ciphertext)
+    }
+
     /// A peer cannot read what was encrypted in this session: it encrypts nothing more.
     pub fn give_up(&mut self, peer: PeerId, session: SessionId) {
         if let Some(sessions) = self.peers.get_mut(&peer) {

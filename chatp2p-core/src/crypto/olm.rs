@@ -88,6 +88,12 @@ impl PairCipher for OlmAccount {
         Ok((Box::new(OlmSession(accepted.session)), accepted.plaintext))
     }
 
+    fn peek(&self, theirs: &PreKeys, ciphertext: &Ciphertext) -> Result<Vec<u8>, CipherError> {
+        // Accepting uses keys up, so that a copy has to do it.
+        let mut copy = Self { account: Account::from_pickle(self.account.pickle()), fallback: self.fallback };
+        copy.accept(theirs, ciphertext).map(|(_, plaintext)| plaintext)
+    }
+
     fn revive(&self, stored: &[u8]) -> Result<Box<dyn PairSession>, CipherError> {
         let pickle: SessionPickle = read(stored)?;
         let session = Session::from_pickle(pickle);

@@ -195,6 +195,11 @@ impl PairCipher for Account {
         Ok((Box::new(session), plaintext))
     }
 
+    fn peek(&self, theirs: &PreKeys, ciphertext: &Ciphertext) -> Result<Vec<u8>, CipherError> {
+        let mut copy = Self { draw: self.draw.clone(), keys: self.keys.clone() };
+        copy.accept(theirs, ciphertext).map(|(_, plaintext)| plaintext)
+    }
+
     fn revive(&self, stored: &[u8]) -> Result<Box<dyn PairSession>, CipherError> {
         let ratchet = minicbor::decode(stored).map_err(|_| CipherError::Damaged)?;
         Ok(Box::new(Session { draw: self.draw.clone(), ratchet }))

@@ -10,7 +10,7 @@ use crate::clock::{Now, Wall};
 use crate::code::Code;
 use crate::crypto::{Keyring, Olm};
 use crate::identity::{Identity, Username};
-use crate::protocol::{Me, State};
+use crate::protocol::{Inbound, Me, State};
 use crate::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, PreKeys, SignedRecord};
 use crate::storage::{Change, MemoryProfile, ProfileStore, Snapshot, StorageError};
 use crate::tracker::{Lease, SignedClaim, Tracker, TrackerError, TrackerId};
@@ -36,6 +36,7 @@ pub struct NodeBuilder {
     listen: Vec<Endpoint>,
     listeners: Vec<Box<dyn Listener>>,
     advertise: Option<Vec<Endpoint>>,
+    inbound: Inbound,
 }
 
 /// What the driver and its tasks share and never change.
@@ -47,6 +48,7 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn ProfileStore>,
     pub(super) tracker: Arc<dyn Tracker>,
     pub(super) transports: Vec<Arc<dyn Transport>>,
+    pub(super) inbound: Inbound,
     started: Instant,
 }
 
@@ -61,6 +63,7 @@ impl NodeBuilder {
             listen: Vec::new(),
             listeners: Vec::new(),
             advertise: None,
+            inbound: Inbound::default(),
         }
     }
 
@@ -100,6 +103,12 @@ impl NodeBuilder {
         self
     }
 
+    /// What becomes of strangers who connect: contacts, if not given.
+    pub const fn inbound(mut self, inbound: Inbound) -> Self {
+        self.inbound = inbound;
+        self
+    }
+
     /// Starts the node. It listens and is registered when this returns; on error nothing of it is left.
     ///
     /// # Errors
@@ -126,6 +135,7 @@ impl NodeBuilder {
             store: self.store.unwrap_or_else(|| Arc::new(MemoryProfile::default())),
             tracker: self.tracker,
             transports: self.transports,
+            inbound: self.inbound,
             started: Instant::now(),
         };
         let mut snapshot = parts.store.load().await?;
@@ -152,7 +162,7 @@ impl NodeBuilder {
         }
         let (record, lease) = confirmed.ok_or(TrackerError::RecordStale { known: seq })?;
         let me = parts.me(record);
-        let state = State::new(me, keyring, snapshot, seed()?, parts.now());
+        let state = State::new(me, keyring, snapshot, seed()?, parts.now()).receiving(parts.inbound);
         Ok(Node::run(parts, state, lease, listeners))
     }
 }

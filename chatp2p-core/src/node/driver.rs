@@ -323,5 +323,5 @@ async fn reload(parts: &Parts, me: Me) -> Result<State, NodeError> {
         let reason = "the keys are not those that this node has published".to_owned();
         return Err(StorageError::Damaged { reason }.into());
     }
-    Ok(State::new(me, keyring, snapshot, seed()?, parts.now()))
+    Ok(State::new(me, keyring, snapshot, seed()?, parts.now()).receiving(parts.inbound))
 }

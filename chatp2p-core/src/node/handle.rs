@@ -29,7 +29,7 @@ use super::{
 /// goodbye first.
 #[derive(Debug)]
 pub struct Node {
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
     driver: mpsc::Sender<Inbound>,
     /// Weak, so that what is told ends with those who tell it.
     events: broadcast::WeakSender<Event>,
@@ -89,7 +89,7 @@ impl Node {
         }
     }
 
-    async fn command(&self, command: Command) -> Result<Result<Outcome, Refusal>, NodeError> {
+    pub(super) async fn command(&self, command: Command) -> Result<Result<Outcome, Refusal>, NodeError> {
         let (reply, answer) = oneshot::channel();
         let inbound = Inbound::Command { command, reply };
         self.driver.send(inbound).await.map_err(|_| NodeError::Stopped)?;
@@ -102,7 +102,10 @@ impl Node {
     }
 
     /// Looks at the state as it is between turns.
-    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T, NodeError> {
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T, NodeError> {
         let (reply, answer) = oneshot::channel();
         let looking = Box::new(move |state: Result<&State, &NodeError>| {
             let unreadable = |error: &NodeError| StorageError::Unavailable { reason: error.to_string(), source: None };
@@ -118,7 +121,7 @@ impl Node {
 }
 
 /// What a refusal means to the one who asked about this name.
-fn explain(refusal: Refusal, name: &Username) -> NodeError {
+pub(super) fn explain(refusal: Refusal, name: &Username) -> NodeError {
     let name = name.clone();
     match refusal {
         Refusal::Oneself => NodeError::Oneself { name },
@@ -130,6 +133,7 @@ fn explain(refusal: Refusal, name: &Username) -> NodeError {
         Refusal::NotConnected => NodeError::NotConnected { name: name.to_string() },
         Refusal::TextTooLarge => NodeError::TextTooLarge,
         Refusal::OutboxFull(name) => NodeError::OutboxFull { name },
+        Refusal::Contact(refusal) => NodeError::Contact(refusal),
         Refusal::Stopping => NodeError::Stopped,
     }
 }

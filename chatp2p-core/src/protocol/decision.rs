@@ -10,6 +10,7 @@ use crate::message::{Delivery, EntryId, Epoch, Position};
 use crate::record::Endpoint;
 use crate::storage::{Change, Committed, LoadLimit};
 
+use super::contacts::ContactRefusal;
 use super::event::Event;
 use super::input::{CommandId, LinkId};
 use super::wire::Frame;
@@ -134,8 +135,16 @@ pub enum Refusal {
     TextTooLarge,
     /// The outbox for this contact is at its bound.
     OutboxFull(Username),
+    /// What is asked about a contact or a request cannot be.
+    Contact(ContactRefusal),
     /// The node is stopping.
     Stopping,
+}
+
+impl From<ContactRefusal> for Refusal {
+    fn from(refusal: ContactRefusal) -> Self {
+        Self::Contact(refusal)
+    }
 }
 
 impl Decision {

@@ -40,6 +40,49 @@ pub enum Event {
     },
     /// The key that was pinned for this name is forgotten. What was not delivered to it has failed.
     KeyForgotten(Username),
+    /// Somebody has become a contact, because the user says so.
+    ContactAdded(Username),
+    /// A contact is known by another name.
+    ContactRenamed {
+        /// The name so far.
+        from: Username,
+        /// The new one.
+        to: Username,
+    },
+    /// A contact's safety number was compared, or that was taken back.
+    ContactVerified {
+        /// Who.
+        peer: Username,
+        /// Which.
+        verified: bool,
+    },
+    /// A contact was blocked or unblocked.
+    ContactBlocked {
+        /// Who.
+        peer: Username,
+        /// Which.
+        blocked: bool,
+    },
+    /// A contact was removed, and with them all that was said.
+    ContactRemoved(Username),
+    /// The user takes this key for that of the contact. What was not delivered to the one before has failed.
+    KeyAccepted {
+        /// Who.
+        peer: Username,
+        /// The key that is pinned from now on.
+        key: PeerId,
+    },
+    /// A stranger asks to be let in, or has left the message that goes with it.
+    Requested {
+        /// Who.
+        peer_id: PeerId,
+        /// The name that they own at the tracker.
+        name: Username,
+    },
+    /// A request was accepted or refused.
+    RequestClosed(PeerId),
+    /// There is no room for further requests; those who come are turned away. Told once until there is room again.
+    RequestsFull,
     /// The tracker could not be reached or refused; the node goes on trying.
     TrackerTrouble(Code),
     /// This listener was too slow and missed this many events. What it missed is in the history.

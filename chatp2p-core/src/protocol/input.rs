@@ -6,6 +6,7 @@ use crate::message::Entry;
 use crate::record::SignedRecord;
 use crate::storage::LoggedEntry;
 
+use super::contacts::ContactCommand;
 use super::decision::LoadId;
 use super::wire::Frame;
 
@@ -88,6 +89,8 @@ pub enum Command {
     Broadcast(String),
     /// To forget the key that is pinned for a name.
     ForgetKey(Username),
+    /// Something about a contact or a request.
+    Contact(ContactCommand),
     /// To replace the record that is shown to others.
     Announce(SignedRecord),
     /// To say goodbye to everybody. Nothing is dialled or sent after this.
@@ -125,6 +128,7 @@ impl std::fmt::Debug for Command {
             Self::Send { to, text } => write!(f, "Send(to {to}, {} bytes)", text.len()),
             Self::Broadcast(text) => write!(f, "Broadcast({} bytes)", text.len()),
             Self::ForgetKey(name) => write!(f, "ForgetKey({name})"),
+            Self::Contact(command) => write!(f, "{command:?}"),
             Self::Announce(record) => write!(f, "Announce(seq {})", record.record().seq),
             Self::Stop => f.write_str("Stop"),
         }

@@ -137,6 +137,12 @@ impl Talk {
         self.queued_bytes = self.queued_bytes.saturating_sub(weight as u64);
     }
 
+    /// What was said is erased: what waits for a place is gone, what has one weighs nothing any more.
+    pub(super) fn erase(&mut self) {
+        (self.queued, self.queued_bytes, self.unacknowledged_bytes) = (0, 0, 0);
+        self.unacknowledged.iter_mut().for_each(|entry| entry.weight = 0);
+    }
+
     /// Whether an entry can be given a place now. A new epoch begins only when the one before is wholly acknowledged.
     pub(super) fn can_place(&self) -> bool {
         !self.sealed || self.unacknowledged.is_empty()

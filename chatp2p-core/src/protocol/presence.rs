@@ -62,6 +62,8 @@ pub(super) struct Presence {
 pub(super) struct Waiter {
     pub(super) command: CommandId,
     pub(super) until: Duration,
+    /// The contact that was meant, if the name was that of one.
+    pub(super) contact: Option<PeerId>,
 }
 
 /// How far dialling is.
@@ -130,6 +132,8 @@ pub(super) enum Phase {
     Judging,
     /// I have greeted, the other end has not.
     Greeted,
+    /// I have greeted a stranger, who may leave one message until then.
+    Knocking(Duration),
     /// Both have greeted.
     Up,
     /// I have said goodbye; open until then for what the other end has sent and wants acknowledged.
@@ -161,7 +165,7 @@ impl LinkState {
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self.phase {
             Phase::Hello | Phase::Judging | Phase::Greeted => Some(self.since + CONNECT_TIMEOUT),
-            Phase::Left(until) | Phase::Leaving(until) => Some(until),
+            Phase::Left(until) | Phase::Leaving(until) | Phase::Knocking(until) => Some(until),
             Phase::Up if !self.in_flight.is_empty() => Some(self.progress + ACK_TIMEOUT),
             Phase::Up => None,
         }

@@ -1,10 +1,13 @@
 //! One node's mind: who it knows, what it says and hears, and what it does about links that come and go.
 
 mod commands;
+mod contacts;
 mod dials;
 mod flow;
 mod letters;
 mod links;
+mod names;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,13 +17,17 @@ use crate::crypto::Keyring;
 use crate::identity::{PeerId, Username};
 use crate::message::Epoch;
 use crate::record::{PreKeys, SignedRecord};
-use crate::storage::{Change, Contact, Snapshot, StorageError};
+use crate::storage::{Change, Contact, Request, Snapshot, StorageError};
 
+use super::contacts::Inbound;
 use super::decision::{Decision, LoadId, Refusal};
 use super::draw::Draw;
 use super::input::{Command, CommandId, Input, LinkId};
 use super::log::Talk;
-use super::presence::{Dial, LinkState, Presence, Waiter};
+use super::presence::{Dial, LinkState, Phase, Presence, Waiter};
+use super::wire::Reason;
+
+use names::Names;
 
 /// Who the node itself is.
 #[derive(Debug, Clone)]
@@ -42,8 +49,13 @@ pub struct State {
     keyring: Keyring,
     draw: Draw,
     contacts: BTreeMap<PeerId, Contact>,
-    /// The contacts that are not forgotten, by name.
-    names: BTreeMap<Username, PeerId>,
+    names: Names,
+    /// By the pinned key: which other one was seen last under its name.
+    presented: BTreeMap<PeerId, PeerId>,
+    inbound: Inbound,
+    requests: BTreeMap<PeerId, Request>,
+    /// Whether it was told that there is no room for requests.
+    told_full: bool,
     talks: BTreeMap<PeerId, Talk>,
     presences: BTreeMap<PeerId, Presence>,
     links: BTreeMap<LinkId, LinkState>,
@@ -70,12 +82,17 @@ impl State {
     /// randomness, each time.
     pub fn new(me: Me, keyring: Keyring, snapshot: Snapshot, seed: [u8; 32], now: Now) -> Self {
         let my_id = me.peer_id;
-        let names = snapshot.contacts.iter().filter(|contact| !contact.forgotten);
+        let mut names = Names::default();
+        snapshot.contacts.iter().for_each(|contact| names.insert(contact));
         let mut state = Self {
             me,
             keyring,
             draw: Draw::new(seed),
-            names: names.map(|contact| (contact.name.clone(), contact.peer_id)).collect(),
+            names,
+            presented: BTreeMap::new(),
+            inbound: Inbound::default(),
+            requests: snapshot.requests.into_iter().map(|request| (request.peer_id, request)).collect(),
+            told_full: false,
             contacts: snapshot.contacts.into_iter().map(|contact| (contact.peer_id, contact)).collect(),
             talks: snapshot.logs.into_iter().map(|logs| (logs.peer, Talk::load(my_id, logs))).collect(),
             presences: BTreeMap::new(),
@@ -147,6 +164,11 @@ impl State {
         names
     }
 
+    /// Whether there is a live link to this peer.
+    pub fn is_connected(&self, peer: PeerId) -> bool {
+        self.is_up(peer)
+    }
+
     /// All contacts, the forgotten ones included.
     pub fn contacts(&self) -> impl Iterator<Item = &Contact> {
         self.contacts.values()
@@ -159,7 +181,17 @@ impl State {
 
     /// Whether a key is pinned for this name.
     pub fn knows(&self, name: &Username) -> bool {
-        self.names.contains_key(name)
+        self.names.here(name).is_some()
+    }
+
+    /// The contact that a user means by this name: who is known by it here, else who goes by it at the tracker.
+    pub fn meant(&self, name: &Username) -> Option<&Contact> {
+        self.contacts.get(&self.by_name(name)?)
+    }
+
+    /// Which other key was seen last under the name of this contact.
+    pub fn presented(&self, peer: PeerId) -> Option<PeerId> {
+        self.presented.get(&peer).copied()
     }
 
     /// Whether the entry at this place of my log was handed to the live link to this peer, or arrived before.
@@ -180,7 +212,11 @@ impl State {
             .map(|(id, _)| *id)
             .collect();
         for link in late {
-            self.drop_link(link, now, out);
+            match self.links.get(&link).map(|state| state.phase) {
+                // In good order, so that they do not dial again at once.
+                Some(Phase::Knocking(_)) => self.leave(link, &Reason::Disconnected, now, out),
+                _ => self.drop_link(link, now, out),
+            }
         }
         self.expire_waiters(now, out);
         let due: Vec<PeerId> = self
@@ -218,7 +254,7 @@ impl State {
 
     /// A contact by name; those whose key was forgotten have none.
     fn by_name(&self, name: &Username) -> Option<PeerId> {
-        self.names.get(name).copied()
+        self.names.find(name)
     }
 
     fn is_known(&self, peer: PeerId) -> bool {
@@ -230,11 +266,10 @@ impl State {
     }
 
     fn put_contact(&mut self, contact: Contact, out: &mut Decision) {
-        if contact.forgotten {
-            self.names.remove(&contact.name);
-        } else {
-            self.names.insert(contact.name.clone(), contact.peer_id);
+        if let Some(old) = self.contacts.get(&contact.peer_id) {
+            self.names.remove(old);
         }
+        self.names.insert(&contact);
         out.change(Change::Contact(contact.clone()));
         self.contacts.insert(contact.peer_id, contact);
     }
@@ -261,6 +296,7 @@ impl State {
             Command::Send { to, text } => self.send(id, to, text, now, out),
             Command::Broadcast(text) => self.broadcast(id, &text, now, out),
             Command::ForgetKey(name) => self.forget_key(id, &name, now, out),
+            Command::Contact(command) => self.contact_command(id, command, now, out),
             Command::Announce(record) => self.announce(id, record, out),
             Command::Stop => self.stop(id, now, out),
         }

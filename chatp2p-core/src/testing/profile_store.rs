@@ -1,6 +1,7 @@
 //! What every [`ProfileStore`] must do, one named test per case.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests, lent to other crates")]
 
+mod contacts;
 mod conversations;
 mod encryption;
 mod reading;
@@ -18,6 +19,7 @@ use crate::storage::{
     Change, Contact, HistoryQuery, LoadLimit, Logs, ProfileStore, Snapshot, StorageError, StoredMessage,
 };
 
+pub use contacts::*;
 pub use conversations::*;
 pub use encryption::*;
 pub use reading::*;
@@ -56,6 +58,10 @@ macro_rules! profile_store_contract {
             conversations_before_an_unknown_message_are_an_error
             what_was_sent_is_kept_until_it_has_arrived
             each_row_of_keys_is_replaced
+            contacts_keep_what_is_known_of_them
+            requests_are_kept_replaced_and_dropped
+            an_erased_conversation_keeps_its_places_and_says_nothing
+            an_erasure_that_fails_loses_nothing
         }
     };
     (@cases $home:expr; $($case:ident)*) => {
@@ -112,7 +118,7 @@ fn acknowledged(by: u8, position: Position) -> Change {
 }
 
 fn contact(seed: u8, name: &str) -> Contact {
-    Contact { peer_id: peer(seed), name: name.parse().unwrap(), record: None, wanted: true, forgotten: false }
+    Contact { wanted: true, ..Contact::new(peer(seed), name.parse().unwrap()) }
 }
 
 async fn logs(store: &dyn ProfileStore, of: u8) -> Logs {

@@ -25,7 +25,7 @@ async fn list(node: &Node) -> Vec<ConversationSummary> {
 }
 
 fn contact(peer_id: PeerId, name: Username) -> Change {
-    Change::Contact(Contact { peer_id, name, record: None, wanted: false, forgotten: false })
+    Change::Contact(Contact::new(peer_id, name))
 }
 
 #[tokio::test]

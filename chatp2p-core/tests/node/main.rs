@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod connecting;
+mod contacts;
 mod conversations;
 mod healing;
 mod impostors;
 mod leaving;
 mod messages;
 mod nuisance;
+mod requests;
 mod storage;
 mod telling;
 mod town;

@@ -18,12 +18,16 @@ const fn status(code: Code) -> StatusCode {
         | Code::PortInUse
         | Code::CannotListen
         | Code::ProfileInUse
-        | Code::ProfileUnsafe => StatusCode::CONFLICT,
+        | Code::ProfileUnsafe
+        | Code::ContactNameTaken
+        | Code::ContactExists
+        | Code::ContactBlocked
+        | Code::SafetyNumberDiffers => StatusCode::CONFLICT,
         Code::TrackerUnreachable | Code::TrackerProtocol | Code::ProofInvalid | Code::WrongTracker => {
             StatusCode::BAD_GATEWAY
         }
         Code::TextTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::UnknownMessage => StatusCode::NOT_FOUND,
+        Code::UnknownMessage | Code::UnknownRequest => StatusCode::NOT_FOUND,
         Code::OutboxFull | Code::ContactsFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::TrackerFull | Code::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Code::StorageFailed | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -109,6 +113,7 @@ statuses! {
     /// `POST /connect`.
     Connecting:
         400 "`not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_unproved` or `refused`; or the body is not JSON.",
+        409 "`contact_blocked`.",
         415 "The body is not `application/json`.",
         422 "A field is missing or of another type.",
         502 "`tracker_unreachable` or `tracker_protocol`, and the peer is not known from before.";
@@ -117,6 +122,7 @@ statuses! {
     /// `POST /send`.
     Sending:
         400 "`not_running`; `not_connected`: this node was never connected to that peer; or the body is not JSON.",
+        409 "`contact_blocked`.",
         413 "`text_too_large`: more than 1 MiB of UTF-8.",
         415 "The body is not `application/json`.",
         422 "A field is missing or of another type.",
@@ -129,10 +135,57 @@ statuses! {
         422 "Without `content`.",
         500 "`storage_failed`. Nothing was sent.",
         507 "`outbox_full`: too much waits for one of the contacts already. Nothing was sent.";
-    /// `DELETE /contacts/{name}/key`.
+    /// Whatever names a contact and nothing else.
     Forgetting:
         400 "`not_running`.",
         404 "`unknown_peer`: no key is pinned for that name.",
+        500 "`storage_failed`.";
+    /// `POST /contacts`.
+    Adding:
+        400 "`not_running`; `oneself`: it is your own link; or the body is not JSON.",
+        409 "`contact_exists`: the key is known already; `contact_name_taken`, `name_confusable`: the name is not free here.",
+        415 "The body is not `application/json`.",
+        422 "`invalid_link`, or a field is missing, of another type, or no name.",
+        500 "`storage_failed`.",
+        507 "`contacts_full`.";
+    /// `PATCH /contacts/{name}`.
+    Changing:
+        400 "`not_running`, or the body is not JSON.",
+        404 "`unknown_peer`.",
+        409 "`contact_name_taken` or `name_confusable`: the name is not free here.",
+        415 "The body is not `application/json`.",
+        422 "A field is of another type, or no name.",
+        500 "`storage_failed`.";
+    /// `PUT /contacts/{name}/key`.
+    AcceptingKey:
+        400 "`not_running`; `oneself`: it is your own key; or the body is not JSON.",
+        404 "`unknown_peer`.",
+        409 "`contact_exists`: it is the key of another contact.",
+        415 "The body is not `application/json`.",
+        422 "`peer_id` is missing or no key.",
+        500 "`storage_failed`.",
+        507 "`contacts_full`.";
+    /// `PUT /contacts/{name}/safety-number`.
+    Verifying:
+        400 "`not_running`, or the body is not JSON.",
+        404 "`unknown_peer`.",
+        409 "`safety_number_differs`: what they show is not the number of the pinned key.",
+        415 "The body is not `application/json`.",
+        422 "A field is missing or of another type.",
+        500 "`storage_failed`.";
+    /// `POST /requests/{peer_id}/accept`.
+    Answering:
+        400 "`not_running`, or the body is not JSON.",
+        404 "`unknown_request`.",
+        409 "`contact_name_taken` or `name_confusable`: the name is not free here; choose another.",
+        415 "The body is not `application/json`.",
+        422 "A field is of another type, or no name.",
+        500 "`storage_failed`.",
+        507 "`contacts_full`.";
+    /// `DELETE /requests/{peer_id}`.
+    Refusing:
+        400 "`not_running`.",
+        404 "`unknown_request`.",
         500 "`storage_failed`.";
     /// `POST /tickets`.
     Ticketing: 503 "`busy`: too many tickets wait to be used.";

@@ -34,6 +34,25 @@ pub(crate) fn text(event: &Event) -> Option<String> {
             Code::KeyChanged,
         ),
         Event::KeyForgotten(peer) => json!({"type": "key_forgotten", "peer": peer.as_str()}),
+        Event::KeyAccepted { peer, key } => {
+            json!({"type": "key_accepted", "peer": peer.as_str(), "peer_id": key.to_string()})
+        }
+        Event::ContactAdded(peer) => json!({"type": "contact_added", "peer": peer.as_str()}),
+        Event::ContactRemoved(peer) => json!({"type": "contact_removed", "peer": peer.as_str()}),
+        Event::ContactRenamed { from, to } => {
+            json!({"type": "contact_renamed", "peer": from.as_str(), "name": to.as_str()})
+        }
+        Event::ContactVerified { peer, verified } => {
+            json!({"type": "contact_verified", "peer": peer.as_str(), "verified": verified})
+        }
+        Event::ContactBlocked { peer, blocked } => {
+            json!({"type": "contact_blocked", "peer": peer.as_str(), "blocked": blocked})
+        }
+        Event::Requested { peer_id, name } => {
+            json!({"type": "request", "peer_id": peer_id.to_string(), "name": name.as_str()})
+        }
+        Event::RequestClosed(peer_id) => json!({"type": "request_closed", "peer_id": peer_id.to_string()}),
+        Event::RequestsFull => with_code(json!({"type": "requests_full"}), Code::RequestsFull),
         Event::TrackerTrouble(code) => with_code(json!({"type": "tracker_trouble"}), *code),
         Event::Gap { missed } => gap(*missed),
         _ => return None,
@@ -129,6 +148,14 @@ mod tests {
         assert_eq!(changed["next"], Code::KeyChanged.next().unwrap());
         let forgotten = value(&Event::KeyForgotten("bob".parse().unwrap()));
         assert_eq!(forgotten, json!({"type": "key_forgotten", "peer": "bob"}));
+        let accepted = value(&Event::KeyAccepted { peer: "bob".parse().unwrap(), key: eve });
+        assert_eq!(accepted, json!({"type": "key_accepted", "peer": "bob", "peer_id": eve.to_string()}));
+        let renamed = value(&Event::ContactRenamed { from: "bob".parse().unwrap(), to: "uncle".parse().unwrap() });
+        assert_eq!(renamed, json!({"type": "contact_renamed", "peer": "bob", "name": "uncle"}));
+        let asked = value(&Event::Requested { peer_id: eve, name: "eve".parse().unwrap() });
+        assert_eq!(asked, json!({"type": "request", "peer_id": eve.to_string(), "name": "eve"}));
+        let full = value(&Event::RequestsFull);
+        assert_eq!((&full["code"], &full["next"]), (&json!("requests_full"), &json!(Code::RequestsFull.next())));
         let trouble = value(&Event::TrackerTrouble(Code::TrackerUnreachable));
         assert_eq!((&trouble["type"], &trouble["code"]), (&json!("tracker_trouble"), &json!("tracker_unreachable")));
         assert_eq!(value(&Event::Gap { missed: 7 }), json!({"type": "gap", "missed": 7}));

@@ -92,6 +92,7 @@ impl Start for NodeStarter {
             .identity(profile.identity().clone())
             .store(profile.store())
             .transport(self.transport.clone())
+            .inbound(self.options.inbound)
             .advertise(endpoints);
         let node = match door.listener {
             Some(listener) => node.listener(listener),

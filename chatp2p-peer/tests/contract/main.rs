@@ -4,6 +4,7 @@
 mod before_start;
 mod browsers;
 mod command_line;
+mod contacts;
 mod conversations;
 #[cfg(feature = "ui")]
 #[path = "../bundle/files.rs"]

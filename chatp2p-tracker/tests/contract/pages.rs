@@ -87,7 +87,7 @@ async fn pages_of_an_allowed_origin_may_call() {
         assert!(answer.status().is_success());
         assert_eq!(answer.headers()["access-control-allow-origin"], FRIEND);
         assert!(answer.headers()["access-control-allow-methods"].to_str().unwrap().contains(method));
-        assert_eq!(answer.headers()["access-control-allow-headers"], "content-type");
+        assert!(answer.headers()["access-control-allow-headers"].to_str().unwrap().contains("content-type"));
     }
     let refusal = tracker.request(Method::DELETE, "/unregister/nobody").header("origin", FRIEND).send().await.unwrap();
     assert_eq!(refusal.headers()["access-control-allow-origin"], FRIEND);

@@ -11,6 +11,8 @@ export type StoredMessage = Schemas['StoredMessage']
 export type Conversation = Schemas['Conversation']
 export type NodeState = Schemas['NodeState']
 export type AvailablePeer = Schemas['AvailablePeer']
+export type Contact = Schemas['Contact']
+export type ContactRequest = Schemas['Request']
 
 // Longer than anything the peer takes: a connection is given up after ten seconds.
 const PATIENCE_MS = 20_000
@@ -80,4 +82,35 @@ export const api = {
   },
 
   forgetKey: (name: string) => taken(client.DELETE('/contacts/{name}/key', { params: { path: { name } } })),
+
+  acceptKey: (name: string, peer_id: string) =>
+    taken(client.PUT('/contacts/{name}/key', { params: { path: { name } }, body: { peer_id } })),
+
+  identity: () => taken(client.GET('/identity')),
+
+  contacts: async () => (await taken(client.GET('/contacts'))).contacts,
+
+  addContact: (link: string) => taken(client.POST('/contacts', { body: { link } })),
+
+  changeContact: (name: string, body: Schemas['ContactPatch']) =>
+    taken(client.PATCH('/contacts/{name}', { params: { path: { name } }, body })),
+
+  removeContact: (name: string) => taken(client.DELETE('/contacts/{name}', { params: { path: { name } } })),
+
+  safetyNumber: (name: string) =>
+    taken(client.GET('/contacts/{name}/safety-number', { params: { path: { name } } })),
+
+  verify: (name: string, shown: string) =>
+    taken(client.PUT('/contacts/{name}/safety-number', { params: { path: { name } }, body: { shown } })),
+
+  unverify: (name: string) =>
+    taken(client.DELETE('/contacts/{name}/safety-number', { params: { path: { name } } })),
+
+  requests: async () => (await taken(client.GET('/requests'))).requests,
+
+  acceptRequest: (peer_id: string) =>
+    taken(client.POST('/requests/{peer_id}/accept', { params: { path: { peer_id } }, body: {} })),
+
+  refuseRequest: (peer_id: string) =>
+    taken(client.DELETE('/requests/{peer_id}', { params: { path: { peer_id } } })),
 }

@@ -8,7 +8,11 @@ export type Event =
       data: { id: string; to: string; content: string; timestamp: string; delivery: Delivery }
     }
   | { type: 'sent' | 'delivered'; peer: string; through: string }
-  | { type: 'peer_connected' | 'peer_disconnected' | 'key_changed' | 'key_forgotten'; peer: string }
+  | { type: 'peer_connected' | 'peer_disconnected' | 'key_accepted' | 'key_forgotten'; peer: string }
+  | { type: 'key_changed'; peer: string; presented: string }
+  | { type: 'contact_added' | 'contact_verified' | 'contact_blocked' | 'contact_removed'; peer: string }
+  | { type: 'contact_renamed'; peer: string; name: string }
+  | { type: 'request' | 'request_closed'; peer_id: string }
   | { type: 'tracker_trouble'; code: string }
   | { type: 'gap'; missed: number }
   | { type: 'started'; username: string }
@@ -31,7 +35,15 @@ const KNOWN = new Set<string>([
   'peer_connected',
   'peer_disconnected',
   'key_changed',
+  'key_accepted',
   'key_forgotten',
+  'contact_added',
+  'contact_renamed',
+  'contact_verified',
+  'contact_blocked',
+  'contact_removed',
+  'request',
+  'request_closed',
   'tracker_trouble',
   'gap',
   'started',

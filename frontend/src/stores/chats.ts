@@ -29,6 +29,8 @@ export interface Chat extends Timeline {
   contact: boolean
   // Another key than the known one goes by the name.
   keyChanged: boolean
+  // Which one, once that was told.
+  presented: string | undefined
   // Whether the newest page was read.
   loaded: boolean
   loading: 'newest' | 'older' | undefined
@@ -79,6 +81,7 @@ export function open(peer: string): Chat {
       connected: false,
       contact: false,
       keyChanged: false,
+      presented: undefined,
       loaded: false,
       loading: undefined,
       problem: undefined,
@@ -219,12 +222,28 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
       if (chat.last?.mine && chat.last.delivery === 'sent') chat.last.delivery = 'queued'
       return undefined
     }
-    case 'key_changed':
-      open(event.peer).keyChanged = true
+    case 'contact_added':
+      open(event.peer).contact = true
       return undefined
+    case 'contact_renamed': {
+      const old = chats.get(event.peer)
+      chats.delete(event.peer)
+      if (!old) return undefined
+      // Read anew under its new name; what stands in its list is known already.
+      Object.assign(open(event.name), { connected: old.connected, contact: old.contact, last: old.last })
+      open(event.name).order = old.order
+      return undefined
+    }
+    case 'contact_removed':
+      chats.delete(event.peer)
+      return undefined
+    case 'key_changed':
+      Object.assign(open(event.peer), { keyChanged: true, presented: event.presented })
+      return undefined
+    case 'key_accepted':
     case 'key_forgotten': {
       const chat = open(event.peer)
-      Object.assign(chat, { contact: false, keyChanged: false })
+      Object.assign(chat, { contact: event.type === 'key_accepted', keyChanged: false, presented: undefined })
       timeline.keyForgotten(chat)
       if (chat.last?.mine && chat.last.delivery !== 'delivered') chat.last.delivery = 'failed'
       return undefined

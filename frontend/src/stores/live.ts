@@ -5,6 +5,7 @@ import { api, PAGE, type Conversation } from '@/api/client'
 import { parse, type Event } from '@/api/event'
 import { announce } from './announcer'
 import * as chats from './chats'
+import { clearContacts, concerns, readContacts } from './contacts'
 import { hold, onEvent, tell } from './hold'
 import { node, show } from './node'
 import { refresh } from './people'
@@ -110,6 +111,7 @@ async function catchUp(mine: WebSocket): Promise<void> {
     live.failures = 0
     live.state = 'open'
     void refresh()
+    void readContacts()
   } catch {
     // Half a picture is worse than none: try again from the start.
     mine.close()
@@ -145,6 +147,7 @@ function take(event: Event): void {
       break
     case 'stopped':
       chats.clear()
+      clearContacts()
       show({ running: false })
       break
     case 'tracker_trouble':
@@ -152,6 +155,7 @@ function take(event: Event): void {
       break
     default: {
       const news = chats.take(event)
+      if (concerns(event)) void readContacts()
       if (news) announce(news.chat.peer, news.message.content)
     }
   }

@@ -6,6 +6,7 @@ use crate::message::{Body, Delivery, Entry, EntryId, MAX_TEXT_BYTES, Message};
 use crate::record::SignedRecord;
 use crate::storage::{Change, Contact};
 
+use super::super::contacts::ContactRefusal;
 use super::super::decision::{Decision, Outcome, Refusal};
 use super::super::event::Event;
 use super::super::input::{CommandId, LinkId};
@@ -22,11 +23,19 @@ impl State {
         if self.by_name(&name).is_some_and(|peer| self.is_up(peer)) {
             return out.reply(id, Ok(Outcome::Done));
         }
+        let contact = self.by_name(&name).and_then(|peer| self.contacts.get(&peer));
+        if let Some(contact) = contact.filter(|contact| contact.blocked) {
+            return out.reply(id, Err(ContactRefusal::Blocked(contact.name.clone()).into()));
+        }
+        let (contact, name) = match contact {
+            Some(contact) => (Some(contact.peer_id), contact.name_at_tracker().clone()),
+            None => (None, name),
+        };
         let find = self.find_mut(&name, out);
         if find.connects.len() == MAX_WAITERS {
             return out.reply(id, Err(Refusal::Unreachable("too many are waiting for this peer".to_owned())));
         }
-        find.connects.push(Waiter { command: id, until: now.mono + CONNECT_TIMEOUT });
+        find.connects.push(Waiter { command: id, until: now.mono + CONNECT_TIMEOUT, contact });
     }
 
     pub(super) fn disconnect(&mut self, id: CommandId, name: &Username, now: Now, out: &mut Decision) {
@@ -39,9 +48,13 @@ impl State {
     }
 
     pub(super) fn send(&mut self, id: CommandId, to: Username, text: String, now: Now, out: &mut Decision) {
-        let Some(peer) = self.by_name(&to) else {
+        let Some(contact) = self.by_name(&to).and_then(|peer| self.contacts.get(&peer)) else {
             return out.reply(id, Err(Refusal::NotConnected));
         };
+        let (peer, to) = (contact.peer_id, contact.name.clone());
+        if contact.blocked {
+            return out.reply(id, Err(ContactRefusal::Blocked(to).into()));
+        }
         let entry = match self.compose(text, now) {
             Ok(entry) => entry,
             Err(refusal) => return out.reply(id, Err(refusal)),
@@ -132,8 +145,9 @@ impl State {
         let peer = contact.peer_id;
         self.leave_all(peer, &Reason::Disconnected, now, out);
         self.give_up_dialling(peer, out);
-        self.put_contact(Contact { wanted: false, forgotten: true, ..contact }, out);
-        out.tell(Event::KeyForgotten(name.clone()));
+        self.presented.remove(&peer);
+        out.tell(Event::KeyForgotten(contact.name.clone()));
+        self.put_contact(Contact { wanted: false, forgotten: true, verified: false, ..contact }, out);
         out.reply(id, Ok(Outcome::Done));
     }
 

@@ -1,5 +1,6 @@
 //! Finding peers and dialling them, and whom to let in.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Now;
@@ -7,8 +8,8 @@ use crate::code::Code;
 use crate::identity::{PeerId, Username};
 use crate::record::{Endpoint, SignedRecord};
 
+use super::super::contacts::ContactRefusal;
 use super::super::decision::{Ask, Decision, Effect, Outcome, Refusal};
-use super::super::event::Event;
 use super::super::input::{Found, LinkId};
 use super::super::presence::{Dial, Phase, Waiter};
 use super::super::wire::Reason;
@@ -21,7 +22,7 @@ impl State {
             return false;
         }
         let waited_for = self.presences.get(&peer).is_some_and(|presence| !presence.waiters.is_empty());
-        let contact = self.contacts.get(&peer).filter(|contact| !contact.forgotten);
+        let contact = self.contacts.get(&peer).filter(|contact| !contact.forgotten && !contact.blocked);
         let due = contact.is_some_and(|contact| {
             contact.wanted || self.talks.get(&peer).is_some_and(super::super::log::Talk::has_outbox)
         });
@@ -60,7 +61,7 @@ impl State {
             presence.dial = Dial::Dialling;
             return out.effect(Effect::Dial { peer, endpoints });
         }
-        let Some(name) = self.contacts.get(&peer).map(|contact| contact.name.clone()) else {
+        let Some(name) = self.contacts.get(&peer).map(|contact| contact.name_at_tracker().clone()) else {
             return self.dial_failed(peer, "its address is not known", now, out);
         };
         self.presence(peer).dial = Dial::Finding;
@@ -81,10 +82,8 @@ impl State {
             Found::Record(record) => Some(&**record),
             Found::Unsigned | Found::Nobody | Found::Trouble(_) => None,
         };
-        if let (Some(record), Some(pinned)) = (record, self.by_name(name))
-            && record.record().peer_id != pinned
-        {
-            out.tell(Event::KeyChanged { peer: name.clone(), presented: record.record().peer_id });
+        if let Some(record) = record {
+            self.warn_of(name, record.record().peer_id, out);
         }
         for link in find.judges {
             self.judged(link, name, answer, now, out);
@@ -93,8 +92,13 @@ impl State {
             let fresh = record.filter(|record| record.record().peer_id == peer);
             self.dial_contact(peer, fresh, out);
         }
-        if !find.connects.is_empty() {
-            self.connect_found(name, answer, find.connects, out);
+        // One name at the tracker may be that of several contacts, from several trackers.
+        let mut meant: BTreeMap<Option<PeerId>, Vec<Waiter>> = BTreeMap::new();
+        for waiter in find.connects {
+            meant.entry(waiter.contact).or_default().push(waiter);
+        }
+        for (contact, waiters) in meant {
+            self.connect_found(name, contact, answer, waiters, out);
         }
     }
 
@@ -114,13 +118,20 @@ impl State {
         out.effect(Effect::Dial { peer, endpoints });
     }
 
-    fn connect_found(&mut self, name: &Username, answer: &Found, waiters: Vec<Waiter>, out: &mut Decision) {
+    fn connect_found(
+        &mut self,
+        name: &Username,
+        contact: Option<PeerId>,
+        answer: &Found,
+        waiters: Vec<Waiter>,
+        out: &mut Decision,
+    ) {
         let refuse = |out: &mut Decision, refusal: &Refusal| {
             for waiter in &waiters {
                 out.reply(waiter.command, Err(refusal.clone()));
             }
         };
-        let pinned = self.by_name(name);
+        let pinned = contact.filter(|contact| self.is_known(*contact)).or_else(|| self.by_name(name));
         let (peer, endpoints, record) = match (answer, pinned) {
             (Found::Record(record), _) if record.record().peer_id == self.me.peer_id => {
                 return refuse(out, &Refusal::Oneself);
@@ -139,6 +150,9 @@ impl State {
             (Found::Nobody, None) => return refuse(out, &Refusal::UnknownPeer),
             (Found::Trouble(code), None) => return refuse(out, &Refusal::Tracker(*code)),
         };
+        if self.is_blocked(peer) {
+            return refuse(out, &ContactRefusal::Blocked(name.clone()).into());
+        }
         if self.is_up(peer) && pinned == Some(peer) {
             for waiter in &waiters {
                 out.reply(waiter.command, Ok(Outcome::Done));
@@ -197,11 +211,12 @@ impl State {
 
     fn judged(&mut self, link: LinkId, name: &Username, answer: &Found, now: Now, out: &mut Decision) {
         let Some(state) = self.links.get(&link).filter(|state| state.phase == Phase::Judging) else { return };
+        let peer = state.peer;
         let code = match answer {
-            Found::Record(record) if record.record().peer_id == state.peer => match self.by_name(name) {
+            Found::Record(record) if record.record().peer_id == peer => match self.rival(name, peer, out) {
                 // Somebody else was let in under this name while the tracker was asked.
-                Some(pinned) if pinned != state.peer => Code::KeyChanged,
-                _ => return self.greet(link, now, out),
+                Some(code) => code,
+                None => return self.welcome(link, name, now, out),
             },
             Found::Record(_) | Found::Unsigned | Found::Nobody => Code::NameUnproved,
             Found::Trouble(code) => *code,

@@ -215,8 +215,8 @@ impl State {
 
     pub(super) fn entry(&mut self, link: LinkId, entry: &LogEntry, now: Now, out: &mut Decision) {
         let Some(peer) = self.links.get(&link).map(|state| state.peer) else { return };
-        if !self.is_known(peer) {
-            // Refused, or forgotten, and talking on until the link is closed.
+        if !self.is_known(peer) || self.is_blocked(peer) {
+            // Refused, blocked or forgotten, and talking on until the link is closed.
             return;
         }
         match self.talk(peer).judge(entry) {
@@ -237,7 +237,7 @@ impl State {
         }
     }
 
-    fn receive(&mut self, peer: PeerId, entry: Entry, position: Position, out: &mut Decision) {
+    pub(super) fn receive(&mut self, peer: PeerId, entry: Entry, position: Position, out: &mut Decision) {
         if let Some(name) = self.contact_name(peer) {
             let Body::Text(content) = entry.body.clone();
             let message = Message {

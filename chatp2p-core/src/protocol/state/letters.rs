@@ -71,14 +71,16 @@ impl State {
     pub(super) fn read(&mut self, peer: PeerId, link: LinkId, entry: &LogEntry) -> Option<Content> {
         let state = self.links.get_mut(&link)?;
         let letter = self.keyring.decrypt(peer, &state.keys?.pre_keys, &entry.ciphertext).ok()?;
-        let letter = decode_letter(&letter).ok()?;
-        let LogEntry { epoch, n, before, follows, .. } = *entry;
-        let outside = Slot { epoch, n, before, follows };
-        if letter != outside.letter(peer, self.me.peer_id, letter.content.clone()) {
-            return None;
-        }
+        let content = inside(entry, peer, self.me.peer_id, &letter)?;
         state.unreadable = 0;
-        Some(letter.content)
+        Some(content)
+    }
+
+    /// As [`read`](Self::read), of a stranger's first message, and leaves no trace.
+    pub(super) fn peek(&self, peer: PeerId, link: LinkId, entry: &LogEntry) -> Option<Content> {
+        let keys = self.links.get(&link)?.keys?;
+        let letter = self.keyring.peek(&keys.pre_keys, &entry.ciphertext).ok()?;
+        inside(entry, peer, self.me.peer_id, &letter)
     }
 
     /// Says that an entry cannot be read, and from where to go on.
@@ -116,4 +118,12 @@ impl State {
         state.unreadable += 1;
         state.unreadable <= MAX_UNREADABLE
     }
+}
+
+/// What a letter says, if it is the one that its envelope promises.
+fn inside(entry: &LogEntry, from: PeerId, to: PeerId, letter: &[u8]) -> Option<Content> {
+    let letter = decode_letter(letter).ok()?;
+    let LogEntry { epoch, n, before, follows, .. } = *entry;
+    let outside = Slot { epoch, n, before, follows };
+    (letter == outside.letter(from, to, letter.content.clone())).then_some(letter.content)
 }

@@ -35,7 +35,7 @@ impl State {
         let Some(state) = self.links.get_mut(&link) else { return };
         match (frame, state.phase) {
             (Frame::Hello { record }, Phase::Hello) => self.hello(link, record, now, out),
-            (Frame::Greeting { have, offer }, Phase::Judging | Phase::Greeted | Phase::Up) => {
+            (Frame::Greeting { have, offer }, Phase::Judging | Phase::Knocking(_) | Phase::Greeted | Phase::Up) => {
                 state.have = Some(have);
                 let (peer, phase) = (state.peer, state.phase);
                 self.take_offer(link, offer);
@@ -48,6 +48,7 @@ impl State {
             (Frame::Entry(entry), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
                 self.entry(link, &entry, now, out);
             }
+            (Frame::Entry(entry), Phase::Knocking(_)) => self.first_words(link, &entry, now, out),
             (Frame::Nack(nack), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => self.nacked(link, &nack, now, out),
             (Frame::Ack(position), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
                 self.acknowledged(link, position, now, out);
@@ -70,6 +71,9 @@ impl State {
         let name = record.record().username.clone();
         state.keys = Some(TheirKeys { pre_keys, one_time: None });
         state.hello = Some(record);
+        if self.is_blocked(peer) {
+            return self.refuse(link, Code::Refused, now, out);
+        }
         let expected = dialled && self.presence(peer).candidate.is_some();
         if self.is_known(peer) || expected {
             return self.greet(link, now, out);
@@ -78,12 +82,11 @@ impl State {
             // The user has forgotten this peer in the meantime.
             return self.leave(link, &Reason::Disconnected, now, out);
         }
-        let pinned = self.by_name(&name);
-        if name == self.me.username || pinned.is_some() {
-            if pinned.is_some() {
-                out.tell(Event::KeyChanged { peer: name, presented: peer });
-            }
-            return self.refuse(link, Code::KeyChanged, now, out);
+        if let Some(code) = self.rival(&name, peer, out) {
+            return self.refuse(link, code, now, out);
+        }
+        if self.turn_away(link, peer, now, out) {
+            return;
         }
         if let Some(state) = self.links.get_mut(&link) {
             state.phase = Phase::Judging;
@@ -155,8 +158,11 @@ impl State {
             (None, None, Some(record)) => record.record().username.clone(),
             (None, None, None) => return Err(Code::NameUnproved),
         };
-        if self.by_name(&name).is_some_and(|pinned| pinned != peer) {
+        if known.is_none() && !self.names.rivals(&name, peer).is_empty() {
             return Err(Code::KeyChanged);
+        }
+        if self.names.here(&name).is_some_and(|pinned| pinned != peer) {
+            return Err(Code::NameTaken);
         }
         if self.contacts.len() >= MAX_CONTACTS && !self.contacts.contains_key(&peer) {
             return Err(Code::ContactsFull);
@@ -164,9 +170,14 @@ impl State {
         let old = known.and_then(|contact| contact.record.clone());
         let records = old.into_iter().chain(candidate.map(|(_, record)| record)).chain(hello);
         let record = records.max_by_key(|record| record.record().seq);
-        let contact = Contact { peer_id: peer, name, record, wanted: true, forgotten: false };
-        if known != Some(&contact) {
+        let new = known.is_none();
+        let contact = known.cloned().unwrap_or_else(|| Contact::new(peer, name));
+        let contact = Contact { record, wanted: true, ..contact };
+        if new || self.contacts.get(&peer) != Some(&contact) {
             self.put_contact(contact, out);
+        }
+        if new {
+            self.settle_request(peer, out);
         }
         Ok(())
     }
@@ -267,7 +278,7 @@ impl State {
                 }
                 Phase::Up => self.redial(peer, now),
                 // Whoever wants to connect has been waiting for the old link to be gone.
-                Phase::Left(_) | Phase::Leaving(_) => self.consider_dialling(peer, now.mono),
+                Phase::Left(_) | Phase::Leaving(_) | Phase::Knocking(_) => self.consider_dialling(peer, now.mono),
             }
         }
         self.tidy(peer);
@@ -288,8 +299,9 @@ impl State {
         match next {
             Some(next) => self.resume(next, now, out),
             None => {
-                if let Some(name) = self.contact_name(peer) {
-                    out.tell(Event::PeerDisconnected(name));
+                if let Some(contact) = self.contacts.get(&peer).cloned() {
+                    out.tell(Event::PeerDisconnected(contact.name.clone()));
+                    self.put_contact(Contact { seen: Some(now.wall), ..contact }, out);
                 }
             }
         }

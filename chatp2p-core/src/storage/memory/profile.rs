@@ -14,7 +14,7 @@ use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::storage::heads::{Heads, damaged};
 use crate::storage::{
     Change, Committed, Contact, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE,
-    ProfileStore, Snapshot, StorageError, StoredConversations, StoredMessage, Unacknowledged,
+    ProfileStore, Request, Snapshot, StorageError, StoredConversations, StoredMessage, Unacknowledged,
 };
 
 /// All that a profile holds, as data. Nothing here costs more than the logarithm of what is held, but for copying it,
@@ -29,6 +29,9 @@ pub struct ProfileData {
     /// Who ever held an entry of this id, erased ones too. Ids are random, so that a second holder is a broadcast or
     /// mischief.
     by_id: BTreeMap<EntryId, BTreeMap<(PeerId, Author), u64>>,
+    /// The ids of those of my entries whose conversation was erased, by their ordinals.
+    erased: BTreeMap<u64, EntryId>,
+    requests: BTreeMap<PeerId, Request>,
     /// The last ordinal that was given out. Never falls, so that an erased entry's is not given out again.
     last: u64,
     seq: u64,
@@ -64,6 +67,8 @@ struct Undo {
     places: Vec<(u64, Option<Position>)>,
     keys: Vec<(KeyRowId, Option<KeyRow>)>,
     ciphertexts: Vec<(PeerId, (Epoch, u64), Option<Ciphertext>)>,
+    requests: Vec<(PeerId, Option<Request>)>,
+    erased: Vec<(u64, Held)>,
 }
 
 impl ProfileData {
@@ -92,6 +97,7 @@ impl ProfileData {
             logs: logs.collect(),
             seq: self.seq,
             keys: self.keys.values().cloned().collect(),
+            requests: self.requests.values().cloned().collect(),
         }
     }
 
@@ -260,6 +266,12 @@ impl ProfileData {
                 }
             }
             Change::Skipped { peer, position } => self.touch(*peer, undo).heads.advance(*position)?,
+            Change::Request(request) => {
+                let old = self.requests.insert(request.peer_id, request.clone());
+                undo.requests.push((request.peer_id, old));
+            }
+            Change::RequestGone(peer) => undo.requests.push((*peer, self.requests.remove(peer))),
+            Change::Erase(peer) => self.erase_all(*peer, undo),
         }
         Ok(())
     }
@@ -274,6 +286,35 @@ impl ProfileData {
         undo.ciphertexts.push((peer, place, old));
     }
 
+    fn erase_all(&mut self, peer: PeerId, undo: &mut Undo) {
+        let all: Vec<u64> = self.talks.get(&peer).map(|talk| talk.all.iter().copied().collect()).unwrap_or_default();
+        for ordinal in all {
+            let Some(held) = self.entries.get(&ordinal).cloned() else { continue };
+            if held.place.is_none() {
+                self.remove(ordinal);
+            } else {
+                self.entries.remove(&ordinal);
+                self.erased.insert(ordinal, held.entry.id);
+                if let Some(talk) = self.talks.get_mut(&peer) {
+                    talk.all.remove(&ordinal);
+                }
+            }
+            undo.erased.push((ordinal, held));
+        }
+        // What was erased is not to be sent any more either.
+        let sent = self.talks.get(&peer).map(|talk| talk.ciphertexts.keys().copied().collect::<Vec<_>>());
+        sent.unwrap_or_default().into_iter().for_each(|place| self.keep(peer, place, None, undo));
+    }
+
+    fn restore(&mut self, ordinal: u64, held: Held) {
+        self.erased.remove(&ordinal);
+        self.by_id.entry(held.entry.id).or_default().insert((held.peer, held.author), ordinal);
+        let talk = self.talks.entry(held.peer).or_default();
+        talk.all.insert(ordinal);
+        talk.index(ordinal, &held);
+        self.entries.insert(ordinal, held);
+    }
+
     fn touch(&mut self, peer: PeerId, undo: &mut Undo) -> &mut Talk {
         let old = self.talks.get(&peer).map(|talk| &talk.heads);
         undo.heads.entry(peer).or_insert_with(|| old.cloned());
@@ -281,6 +322,9 @@ impl ProfileData {
     }
 
     fn roll_back(&mut self, last: u64, undo: Undo) {
+        for (ordinal, held) in undo.erased.into_iter().rev() {
+            self.restore(ordinal, held);
+        }
         for (ordinal, place) in undo.places.into_iter().rev() {
             self.put(ordinal, place);
         }
@@ -306,6 +350,12 @@ impl ProfileData {
                 None => drop(self.keys.remove(&id)),
             }
         }
+        for (peer, request) in undo.requests.into_iter().rev() {
+            match request {
+                Some(request) => drop(self.requests.insert(peer, request)),
+                None => drop(self.requests.remove(&peer)),
+            }
+        }
         for (peer, contact) in undo.contacts.into_iter().rev() {
             match contact {
                 Some(contact) => drop(self.contacts.insert(peer, contact)),
@@ -316,12 +366,7 @@ impl ProfileData {
 
     fn insert(&mut self, held: Held) {
         self.last += 1;
-        let ordinal = self.last;
-        self.by_id.entry(held.entry.id).or_default().insert((held.peer, held.author), ordinal);
-        let talk = self.talks.entry(held.peer).or_default();
-        talk.all.insert(ordinal);
-        talk.index(ordinal, &held);
-        self.entries.insert(ordinal, held);
+        self.restore(self.last, held);
     }
 
     fn remove(&mut self, ordinal: u64) {
@@ -377,8 +422,11 @@ impl ProfileData {
         let unacknowledged = mine.last().map_or_else(Vec::new, |last| {
             let after = (last.epoch, last.acknowledged.saturating_add(1))..=(last.epoch, u64::MAX);
             let open = talk.placed.range(after).filter_map(|((_, n), (hash, ordinal))| {
-                let entry = &self.entries.get(ordinal)?.entry;
-                Some(Unacknowledged { id: entry.id, n: *n, hash: *hash, weight: entry.weight() })
+                let (id, weight) = match self.entries.get(ordinal) {
+                    Some(held) => (held.entry.id, held.entry.weight()),
+                    None => (*self.erased.get(ordinal)?, 0),
+                };
+                Some(Unacknowledged { id, n: *n, hash: *hash, weight })
             });
             open.collect()
         });

@@ -6,18 +6,18 @@ mod encryption;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect,
-    Statement, Value,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter, QueryOrder,
+    QuerySelect, Statement, Value,
 };
 
-use super::entities::{contacts, entries, meta, my_epochs, their_epochs};
+use super::entities::{contacts, entries, meta, my_epochs, requests, their_epochs};
 use super::{CHUNK, bits, damaged, refused, rows};
 use crate::identity::PeerId;
 use crate::message::{Author, Entry, EntryId, Position};
 use crate::storage::heads::Heads;
-use crate::storage::{Change, Committed, Contact, StorageError};
+use crate::storage::{Change, Committed, Contact, Request, StorageError};
 use encryption::Encryption;
 
 const SEQ: &str = "seq";
@@ -79,6 +79,8 @@ struct Commit<'a> {
     known: BTreeMap<(PeerId, Author, EntryId), i64>,
     contacts: BTreeMap<PeerId, &'a Contact>,
     encryption: Encryption<'a>,
+    /// `None` for those that are gone.
+    requests: BTreeMap<PeerId, Option<&'a Request>>,
     seq: Option<u64>,
     committed: Committed,
     /// The last ordinal before this commit.
@@ -102,7 +104,9 @@ impl<'a> Commit<'a> {
         let mut ids = BTreeSet::new();
         for change in changes {
             match change {
-                Change::Contact(_) | Change::Seq(_) | Change::Keys(_) => {}
+                Change::Contact(_) | Change::Seq(_) | Change::Keys(_) | Change::Request(_) | Change::RequestGone(_) => {
+                }
+                Change::Erase(peer) => drop(peers.insert(*peer)),
                 Change::Queue { peer, entry, .. } | Change::Received { peer, entry, .. } => {
                     peers.insert(*peer);
                     ids.insert(entry.id);
@@ -136,6 +140,7 @@ impl<'a> Commit<'a> {
             known: known(turn, &ids).await?,
             contacts: BTreeMap::new(),
             encryption: Encryption::default(),
+            requests: BTreeMap::new(),
             seq: None,
             committed: Committed::default(),
             first,
@@ -207,6 +212,32 @@ impl<'a> Commit<'a> {
                 }
             }
             Change::Skipped { peer, position } => self.heads(*peer)?.advance(*position)?,
+            Change::Request(request) => drop(self.requests.insert(request.peer_id, Some(request))),
+            Change::RequestGone(peer) => drop(self.requests.insert(*peer, None)),
+            Change::Erase(peer) => {
+                self.encryption.forget(*peer);
+                self.erase(*peer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn erase(&mut self, peer: PeerId) -> Result<(), StorageError> {
+        // What this commit adds comes before it.
+        self.flush().await?;
+        let of_peer = entries::Column::Peer.eq(rows::key(&peer));
+        let waiting = Condition::all().add(of_peer.clone()).add(entries::Column::Epoch.is_null());
+        let columns = entries::Entity::find().select_only().column(entries::Column::Ordinal).filter(waiting.clone());
+        let gone: BTreeSet<i64> = columns.into_tuple().all(self.turn).await.map_err(refused)?.into_iter().collect();
+        self.known.retain(|_, ordinal| !gone.contains(ordinal));
+        entries::Entity::delete_many().filter(waiting).exec(self.turn).await.map_err(refused)?;
+        let placed = entries::Entity::update_many()
+            .col_expr(entries::Column::Body, Expr::value(None::<Vec<u8>>))
+            .col_expr(entries::Column::Weight, Expr::value(0))
+            .filter(of_peer);
+        placed.exec(self.turn).await.map_err(refused)?;
+        if let Some(talk) = self.talks.get_mut(&peer) {
+            talk.queued = None;
         }
         Ok(())
     }
@@ -297,6 +328,7 @@ impl<'a> Commit<'a> {
             let insert = contacts::Entity::insert_many(chunk.to_vec()).on_conflict(replace);
             insert.exec_without_returning(self.turn).await.map_err(refused)?;
         }
+        self.write_requests().await?;
         if let Some(new) = self.seq {
             let value = new.max(seq(self.turn).await?).to_be_bytes().to_vec();
             let row = meta::ActiveModel { name: sea_orm::Set(SEQ.to_owned()), value: sea_orm::Set(value) };
@@ -305,6 +337,24 @@ impl<'a> Commit<'a> {
             insert.exec_without_returning(self.turn).await.map_err(refused)?;
         }
         Ok(self.committed)
+    }
+
+    async fn write_requests(&self) -> Result<(), StorageError> {
+        for (peer, request) in &self.requests {
+            match request {
+                Some(request) => {
+                    let replace =
+                        OnConflict::column(requests::Column::Peer).update_columns(requests::Column::iter()).to_owned();
+                    let insert = requests::Entity::insert(rows::request_row(request)?).on_conflict(replace);
+                    insert.exec_without_returning(self.turn).await.map_err(refused)?;
+                }
+                None => {
+                    let gone = requests::Entity::delete_by_id(rows::key(peer));
+                    gone.exec(self.turn).await.map_err(refused)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn write_heads(&self) -> Result<(), StorageError> {

@@ -55,6 +55,33 @@ pub mod contacts {
         pub record: Option<Vec<u8>>,
         pub wanted: bool,
         pub forgotten: bool,
+        pub verified: bool,
+        pub blocked: bool,
+        pub removed: bool,
+        pub tracker_name: Option<String>,
+        pub seen: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[cfg(feature = "sqlite")]
+pub mod requests {
+    use sea_orm::entity::prelude::*;
+
+    // As for entries: never printed.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "requests")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub peer: Vec<u8>,
+        pub name: String,
+        pub arrived: i64,
+        pub refused: bool,
+        pub first: Option<Vec<u8>>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

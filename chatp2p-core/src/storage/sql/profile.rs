@@ -14,7 +14,7 @@ use sea_orm::{
     QuerySelect, Select, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
-use super::entities::{ciphertexts, contacts, entries, keys};
+use super::entities::{ciphertexts, contacts, entries, keys, requests};
 use super::schema::{ProfileSchema, migrate};
 use super::{CHUNK, bits, commit, number, quiet, refused, rows};
 use crate::identity::PeerId;
@@ -129,7 +129,9 @@ impl ProfileStore for SqlProfile {
         }
         let keys = keys::Entity::find().order_by_asc(keys::Column::Id).all(&view).await.map_err(refused)?;
         let keys = keys.into_iter().map(rows::keys).collect::<Result<_, _>>()?;
-        Ok(Snapshot { contacts, logs, seq: commit::seq(&view).await?, keys })
+        let rows = requests::Entity::find().order_by_asc(requests::Column::Peer).all(&view).await.map_err(refused)?;
+        let requests = rows.into_iter().map(rows::request).collect::<Result<_, _>>()?;
+        Ok(Snapshot { contacts, logs, seq: commit::seq(&view).await?, keys, requests })
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<Committed, StorageError> {

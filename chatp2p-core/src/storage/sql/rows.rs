@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use sea_orm::ActiveValue::Set;
 
-use super::entities::{ciphertexts, contacts, entries, keys, my_epochs, their_epochs};
+use super::entities::{ciphertexts, contacts, entries, keys, my_epochs, requests, their_epochs};
 use super::{bits, damaged, number};
 use crate::clock::Wall;
 use crate::crypto::{Ciphertext, KeyRow, KeyRowId};
 use crate::identity::PeerId;
+use crate::identity::Username;
 use crate::message::{Author, Body, Entry, EntryId, Epoch, LogHash, Position};
 use crate::record::SignedRecord;
 use crate::storage::heads::Heads;
-use crate::storage::{Contact, EpochLog, LoggedEntry, StorageError, StoredMessage, Unacknowledged};
+use crate::storage::{Contact, EpochLog, LoggedEntry, Request, StorageError, StoredMessage, Unacknowledged};
 
 pub(super) fn peer(bytes: Vec<u8>) -> Result<PeerId, StorageError> {
     let bytes = bytes.try_into().map_err(|_| damaged("a stored key has not 32 bytes"))?;
@@ -39,14 +40,23 @@ pub(super) fn weight(stored: i64) -> usize {
     usize::try_from(stored).unwrap_or_default()
 }
 
+fn name(stored: &str) -> Result<Username, StorageError> {
+    stored.parse().map_err(|_| damaged("a stored name is no username"))
+}
+
 pub(super) fn contact(row: contacts::Model) -> Result<Contact, StorageError> {
     let record = row.record.map(|bytes| SignedRecord::decode(&bytes)).transpose();
     Ok(Contact {
         peer_id: peer(row.peer)?,
-        name: row.name.parse().map_err(|_| damaged("a stored name is no username"))?,
+        name: name(&row.name)?,
         record: record.map_err(|_| damaged("a stored record cannot be read"))?,
         wanted: row.wanted,
         forgotten: row.forgotten,
+        verified: row.verified,
+        blocked: row.blocked,
+        removed: row.removed,
+        tracker_name: row.tracker_name.as_deref().map(name).transpose()?,
+        seen: row.seen.map(|millis| Wall::from_millis(number(millis))),
     })
 }
 
@@ -57,7 +67,34 @@ pub(super) fn contact_row(contact: &Contact) -> contacts::ActiveModel {
         record: Set(contact.record.as_ref().map(SignedRecord::encode)),
         wanted: Set(contact.wanted),
         forgotten: Set(contact.forgotten),
+        verified: Set(contact.verified),
+        blocked: Set(contact.blocked),
+        removed: Set(contact.removed),
+        tracker_name: Set(contact.tracker_name.as_ref().map(ToString::to_string)),
+        seen: Set(contact.seen.map(|at| bits(at.as_millis()))),
     }
+}
+
+pub(super) fn request(row: requests::Model) -> Result<Request, StorageError> {
+    let first = row.first.map(|bytes| minicbor::decode(&bytes)).transpose();
+    Ok(Request {
+        peer_id: peer(row.peer)?,
+        name: name(&row.name)?,
+        arrived: Wall::from_millis(number(row.arrived)),
+        first: first.map_err(|_| damaged("a stored request cannot be read"))?,
+        refused: row.refused,
+    })
+}
+
+pub(super) fn request_row(request: &Request) -> Result<requests::ActiveModel, StorageError> {
+    let first = request.first.as_ref().map(minicbor::to_vec).transpose();
+    Ok(requests::ActiveModel {
+        peer: Set(key(&request.peer_id)),
+        name: Set(request.name.to_string()),
+        arrived: Set(bits(request.arrived.as_millis())),
+        refused: Set(request.refused),
+        first: Set(first.map_err(|_| damaged("a request cannot be encoded"))?),
+    })
 }
 
 pub(super) fn epoch_log(row: my_epochs::Model) -> Result<EpochLog, StorageError> {

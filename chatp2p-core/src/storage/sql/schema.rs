@@ -55,7 +55,7 @@ pub(super) struct ProfileSchema;
 #[cfg(feature = "sqlite")]
 impl MigratorTrait for ProfileSchema {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(ProfileRelease1), Box::new(ProfileEncryption)]
+        vec![Box::new(ProfileRelease1), Box::new(ProfileEncryption), Box::new(ProfileContacts)]
     }
 }
 
@@ -166,6 +166,43 @@ CREATE TABLE entries (
 CREATE INDEX entries_shown ON entries (peer, ordinal) WHERE body IS NOT NULL;
 CREATE INDEX entries_queued ON entries (peer, ordinal) WHERE epoch IS NULL;
 CREATE INDEX entries_placed ON entries (peer, mine, epoch, n);
+";
+
+#[cfg(feature = "sqlite")]
+struct ProfileContacts;
+
+#[cfg(feature = "sqlite")]
+impl MigrationName for ProfileContacts {
+    fn name(&self) -> &str {
+        "profile_contacts"
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[async_trait::async_trait]
+impl MigrationTrait for ProfileContacts {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(PROFILE_CONTACTS).await?;
+        Ok(())
+    }
+}
+
+/// What is known of contacts beside their keys, and who would like to become one.
+#[cfg(feature = "sqlite")]
+const PROFILE_CONTACTS: &str = "
+ALTER TABLE contacts ADD COLUMN verified INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN tracker_name TEXT;   -- none where it is the name
+ALTER TABLE contacts ADD COLUMN seen INTEGER;        -- milliseconds since 1970
+
+CREATE TABLE requests (
+    peer BLOB NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    arrived INTEGER NOT NULL,           -- milliseconds since 1970
+    refused INTEGER NOT NULL,
+    first BLOB                          -- CBOR: the one entry they may leave, and its place in their log
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the tables up to this version, all or nothing.

@@ -252,6 +252,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the contacts
+         * @description Everybody whose key is pinned here, by name.
+         */
+        get: operations["contacts"];
+        put?: never;
+        /**
+         * Add a contact by their link
+         * @description Pins the key of the link before the first contact: whoever goes by that name without this key is refused. Nobody is dialled;
+         *     `POST /connect` and `POST /send` are.
+         */
+        post: operations["add_contact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/contacts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a contact
+         * @description By the name here, else by the one at the tracker where only one contact goes by that.
+         */
+        get: operations["contact"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a contact
+         * @description And erase all that was said with them, here; the other end keeps its own. A block outlives it.
+         */
+        delete: operations["remove_contact"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename or block a contact
+         * @description The name is yours alone; the conversation moves along. A blocked contact has no link and hears nothing but an ordinary refusal;
+         *     what waits for them goes on waiting.
+         */
+        patch: operations["change_contact"];
+        trace?: never;
+    };
     "/contacts/{name}/key": {
         parameters: {
             query?: never;
@@ -260,7 +314,12 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
+        /**
+         * Accept the changed key of a contact
+         * @description For a friend who reinstalled. The key must be named, so that nobody accepts one that they have not seen. It is not verified; what
+         *     was not delivered to the key before has failed, and is not sent to this one.
+         */
+        put: operations["accept_key"];
         post?: never;
         /**
          * Forget the key of a contact
@@ -273,28 +332,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/sessions": {
+    "/contacts/{name}/safety-number": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Exchange the code of a link for a token
-         * @description A peer that asks for tokens prints a link with a code when it starts, and `chatp2p-peer link` prints another. Each is good once
-         *     and for ten minutes. The token is listed and revoked like any other.
+         * Show the safety number of a contact
+         * @description Equal at both ends if each holds the other's key. Compare it over another channel: read it out, or scan the code.
          */
-        post: operations["open_session"];
+        get: operations["safety_number"];
+        /**
+         * Note that the safety number was compared
+         * @description The contact is verified if what they show is the number of the pinned key, until that changes.
+         */
+        put: operations["verify_contact"];
+        post?: never;
+        /**
+         * Take back that the safety number was compared
+         * @description The contact is no longer verified; nothing else changes.
+         */
+        delete: operations["unverify_contact"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the requests of strangers
+         * @description With `--inbound requests`, who is not known leaves one small message here and hears nothing until it is accepted.
+         */
+        get: operations["requests"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/tickets": {
+    "/requests/{peer_id}/accept": {
         parameters: {
             query?: never;
             header?: never;
@@ -304,11 +390,50 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Get a ticket for the event socket
-         * @description For browsers, which cannot send a token when they open a WebSocket: offer `chatp2p.ticket.…` as its sub-protocol. Each ticket opens
-         *     one socket, which is closed when the token is revoked. Programs send their token to `/ws` itself.
+         * Accept a request
+         * @description The stranger becomes a contact, their message is in the history, and they hear that it has arrived.
          */
-        post: operations["get_ticket"];
+        post: operations["accept_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/requests/{peer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Refuse a request
+         * @description The stranger is told nothing, their message is not kept, and the key is not heard again, until you add it.
+         */
+        delete: operations["refuse_request"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show who the node is
+         * @description In the forms in which one tells others: the link to be added by, and the digits of the key.
+         */
+        get: operations["identity"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -319,6 +444,28 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Acceptance
+         * @description How to accept.
+         * @example {
+         *       "name": "carol"
+         *     }
+         */
+        Acceptance: {
+            /** @description The name here; that of the request if not given. */
+            name?: string;
+        };
+        /**
+         * AcceptedKey
+         * @description The key to accept.
+         * @example {
+         *       "peer_id": "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka"
+         *     }
+         */
+        AcceptedKey: {
+            /** @description The key that the contact has now, as `key_changed` or the contact's `presented` names it. */
+            peer_id: string;
+        };
         /**
          * AvailablePeer
          * @description A peer as the tracker lists it.
@@ -367,6 +514,17 @@ export interface components {
             peers: components["schemas"]["AvailablePeer"][];
         };
         /**
+         * Compared
+         * @description What the other end shows.
+         * @example {
+         *       "shown": "01271 85361 60890 65559 40827 36597 26722 67727 67434 60282 62279 23697"
+         *     }
+         */
+        Compared: {
+            /** @description The digits that they read out, or what their code says. */
+            shown: string;
+        };
+        /**
          * ConnectPeer
          * @description Whom to connect to.
          * @example {
@@ -389,6 +547,72 @@ export interface components {
         ConnectedPeers: {
             /** @description The names of the contacts with a live link. */
             connected_peers: string[];
+        };
+        /**
+         * Contact
+         * @description Somebody who is known.
+         * @example {
+         *       "blocked": false,
+         *       "connected": true,
+         *       "last_seen": "2026-11-23T07:00:00.000Z",
+         *       "name": "bob",
+         *       "peer_id": "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka",
+         *       "tracker_name": "bob",
+         *       "verified": true
+         *     }
+         */
+        Contact: {
+            /** @description The name here. */
+            name: string;
+            /** @description The name at the tracker. */
+            tracker_name: string;
+            /** @description The pinned key: 52 characters of base32. */
+            peer_id: string;
+            /** @description Whether the safety number of this key was compared. */
+            verified: boolean;
+            /** @description Whether nothing is taken from them and nothing sent to them. */
+            blocked: boolean;
+            /** @description Whether there is a live link. */
+            connected: boolean;
+            /** @description When the last link ended: RFC 3339 in UTC; absent while that is not known. */
+            last_seen?: string;
+            /** @description Another key that was seen under this name since the node started and is not accepted. */
+            presented?: string;
+        };
+        /**
+         * ContactPatch
+         * @description What to change. What is not given stays.
+         * @example {
+         *       "blocked": null,
+         *       "name": "uncle-bob"
+         *     }
+         */
+        ContactPatch: {
+            /** @description Another name here. Nobody else hears of it. */
+            name?: string;
+            /** @description Whether to have nothing to do with them. */
+            blocked?: boolean;
+        };
+        /**
+         * Contacts
+         * @description Who is known.
+         * @example {
+         *       "contacts": [
+         *         {
+         *           "blocked": false,
+         *           "connected": true,
+         *           "last_seen": "2026-11-23T07:00:00.000Z",
+         *           "name": "bob",
+         *           "peer_id": "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka",
+         *           "tracker_name": "bob",
+         *           "verified": true
+         *         }
+         *       ]
+         *     }
+         */
+        Contacts: {
+            /** @description Everybody, by name. */
+            contacts: components["schemas"]["Contact"][];
         };
         /**
          * Conversation
@@ -522,6 +746,20 @@ export interface components {
             messages: components["schemas"]["StoredMessage"][];
         };
         /**
+         * NewContact
+         * @description Whom to add.
+         * @example {
+         *       "link": "chatp2p:agats5yovb6rox2wunkgnq2mp3gmxdmksg2o4n5clx3a6w4pzgzzi3wgtqlagtnf/bob",
+         *       "name": null
+         *     }
+         */
+        NewContact: {
+            /** @description Their contact link, as their `GET /identity` has it. */
+            link: string;
+            /** @description The name here; that of the link if not given. */
+            name?: string;
+        };
+        /**
          * NewestMessage
          * @description The newest message of a conversation.
          */
@@ -591,15 +829,24 @@ export interface components {
             status: string;
         };
         /**
-         * OpenSession
-         * @description The code of a link.
+         * OwnIdentity
+         * @description Who the node is.
          * @example {
-         *       "code": "WKpFDPpkJkBMfhHCtUIA0DzwTqVxzJvGJhSbZJ8FWSo"
+         *       "fingerprint": "26722 67727 67434 60282 62279 23697",
+         *       "link": "chatp2p:agats5yovb6rox2wunkgnq2mp3gmxdmksg2o4n5clx3a6w4pzgzzi3wgtqlagtnf/bob",
+         *       "peer_id": "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka",
+         *       "username": "bob"
          *     }
          */
-        OpenSession: {
-            /** @description What stands behind `#code=` in the link. */
-            code: string;
+        OwnIdentity: {
+            /** @description The name it goes by. */
+            username: string;
+            /** @description Its key: 52 characters of base32. */
+            peer_id: string;
+            /** @description What to give to somebody who is to add this peer as a contact. It names the tracker, unless that is on this machine. */
+            link: string;
+            /** @description Thirty digits of the key: one half of each of its safety numbers. */
+            fingerprint: string;
         };
         /**
          * PeerConnected
@@ -666,6 +913,75 @@ export interface components {
             other?: string;
         };
         /**
+         * Request
+         * @description A stranger who asks to be let in.
+         */
+        Request: {
+            /** @description Their key. */
+            peer_id: string;
+            /** @description The name that they own at the tracker. */
+            name: string;
+            /** @description Thirty digits of their key. */
+            fingerprint: string;
+            /** @description When they came: RFC 3339 in UTC. */
+            timestamp: string;
+            /** @description The one message that they may leave: at most 1 KiB, never markup. Absent where they left none, or a longer one. */
+            content?: string;
+        };
+        /**
+         * RequestRefused
+         * @description The request is refused.
+         * @example {
+         *       "peer_id": "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka",
+         *       "status": "refused"
+         *     }
+         */
+        RequestRefused: {
+            /** @description Always `refused`. */
+            status: string;
+            /** @description Whose. */
+            peer_id: string;
+        };
+        /**
+         * Requests
+         * @description Who waits.
+         * @example {
+         *       "requests": [
+         *         {
+         *           "content": "We met on the train.",
+         *           "fingerprint": "26722 67727 67434 60282 62279 23697",
+         *           "name": "carol",
+         *           "peer_id": "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka",
+         *           "timestamp": "2026-11-23T07:00:00.000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        Requests: {
+            /** @description Who came first first; at most 200. */
+            requests: components["schemas"]["Request"][];
+        };
+        /**
+         * SafetyNumbers
+         * @description By what two people see that each holds the other's key.
+         * @example {
+         *       "code": "CHATP2P-SAFETY:1:ONTOAF7XINW6FPWRNVDM7VI2BS6VDWOXZOK5G7TCA7CV7ZZPVNVWJLCK3DIDMX42",
+         *       "peer_id": "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka",
+         *       "safety_number": "01271 85361 60890 65559 40827 36597 26722 67727 67434 60282 62279 23697",
+         *       "verified": false
+         *     }
+         */
+        SafetyNumbers: {
+            /** @description Sixty digits in twelve groups of five, the same at both ends. */
+            safety_number: string;
+            /** @description What a QR code for the other end's eyes says. */
+            code: string;
+            /** @description The key that it is about. */
+            peer_id: string;
+            /** @description Whether it was compared. */
+            verified: boolean;
+        };
+        /**
          * SendMessage
          * @description What to say, and to whom.
          * @example {
@@ -678,20 +994,6 @@ export interface components {
             peer_username: string;
             /** @description The text, at most 1 MiB of UTF-8. It arrives unchanged. */
             content: string;
-        };
-        /**
-         * Session
-         * @description A token of the page's own.
-         * @example {
-         *       "scope": "admin",
-         *       "token": "chatp2p_y4uT6nFb1m0yXNQjJ2mZ6Yg1r3cVqk8a0sLr5eWdXfE"
-         *     }
-         */
-        Session: {
-            /** @description To be sent as `Authorization: Bearer …`. It is shown this once. */
-            token: string;
-            /** @description What it is good for: `admin`. */
-            scope: string;
         };
         /**
          * StartNode
@@ -736,23 +1038,6 @@ export interface components {
             timestamp: string;
             /** @description How far it got; what others wrote is always `delivered`. */
             delivery: components["schemas"]["DeliveryState"] & unknown;
-        };
-        /**
-         * Ticket
-         * @description A ticket for `/ws`.
-         * @example {
-         *       "expires_in": 30,
-         *       "ticket": "b0x3yTDpYH5XbM1Jr0dU2S6cE9qLwZkVnA7fGhRtIoM"
-         *     }
-         */
-        Ticket: {
-            /** @description To be offered as the WebSocket sub-protocol `chatp2p.ticket.…`. */
-            ticket: string;
-            /**
-             * Format: uint64
-             * @description For how many seconds it is good, once.
-             */
-            expires_in: number;
         };
         /**
          * TrackerState
@@ -807,16 +1092,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -861,15 +1137,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description `tracker_unreachable` or `tracker_protocol`. The node does not run. */
             502: {
                 headers: {
@@ -907,16 +1174,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -927,15 +1185,6 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -971,16 +1220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -991,15 +1231,6 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1063,16 +1294,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1083,15 +1305,6 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1136,16 +1349,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1156,15 +1360,6 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1213,8 +1408,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1222,8 +1417,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
-            403: {
+            /** @description `contact_blocked`. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1251,15 +1446,6 @@ export interface operations {
             };
             /** @description A field is missing or of another type. */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1307,16 +1493,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1327,15 +1504,6 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1375,8 +1543,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1384,8 +1552,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
-            403: {
+            /** @description `contact_blocked`. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1422,15 +1590,6 @@ export interface operations {
             };
             /** @description A field is missing or of another type. */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1487,16 +1646,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1525,15 +1675,6 @@ export interface operations {
             };
             /** @description Without `content`. */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1594,16 +1735,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1632,15 +1764,6 @@ export interface operations {
             };
             /** @description A parameter is not within its rules. */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1690,16 +1813,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1735,8 +1849,54 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Contacts"];
+                };
+            };
+            /** @description `not_running`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1746,6 +1906,440 @@ export interface operations {
             };
             /** @description `storage_failed`. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewContact"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Contact"];
+                };
+            };
+            /** @description `not_running`; `oneself`: it is your own link; or the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `contact_exists`: the key is known already; `contact_name_taken`, `name_confusable`: the name is not free here. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_link`, or a field is missing, of another type, or no name. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `contacts_full`. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the contact. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Contact"];
+                };
+            };
+            /** @description `not_running`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`: no key is pinned for that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the contact. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Contact"];
+                };
+            };
+            /** @description `not_running`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`: no key is pinned for that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the contact. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Contact"];
+                };
+            };
+            /** @description `not_running`, or the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `contact_name_taken` or `name_confusable`: the name is not free here. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is of another type, or no name. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the contact. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptedKey"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Contact"];
+                };
+            };
+            /** @description `not_running`; `oneself`: it is your own key; or the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `contact_exists`: it is the key of another contact. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `peer_id` is missing or no key. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `contacts_full`. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1784,16 +2378,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1820,8 +2405,66 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    safety_number: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the contact. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["SafetyNumbers"];
+                };
+            };
+            /** @description `not_running`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`: no key is pinned for that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1840,16 +2483,19 @@ export interface operations {
             };
         };
     };
-    open_session: {
+    verify_contact: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description The name of the contact. */
+                name: string;
+            };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["OpenSession"];
+                "application/json": components["schemas"]["Compared"];
             };
         };
         responses: {
@@ -1858,10 +2504,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json; charset=utf-8": components["schemas"]["Session"];
+                    "application/json; charset=utf-8": components["schemas"]["Contact"];
                 };
             };
-            /** @description The body is not JSON. */
+            /** @description `not_running`, or the body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1870,8 +2516,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `link_invalid`: the link was used, is too old or was never made; `foreign_origin`: a web page of another origin sent it. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `safety_number_differs`: what they show is not the number of the pinned key. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1906,8 +2570,66 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_failures`: too many wrong codes came from there. `Retry-After` says how long to wait. */
-            429: {
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unverify_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the contact. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Contact"];
+                };
+            };
+            /** @description `not_running`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`: no key is pinned for that name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1926,7 +2648,7 @@ export interface operations {
             };
         };
     };
-    get_ticket: {
+    requests: {
         parameters: {
             query?: never;
             header?: never;
@@ -1940,11 +2662,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json; charset=utf-8": components["schemas"]["Ticket"];
+                    "application/json; charset=utf-8": components["schemas"]["Requests"];
                 };
             };
-            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
-            401: {
+            /** @description `not_running`. */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1952,7 +2674,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            /** @description `foreign_origin`: a web page of another origin sent it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1970,8 +2692,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
-            429: {
+            /** @description `storage_failed`. */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1979,8 +2701,219 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `busy`: too many tickets wait to be used. */
-            503: {
+        };
+    };
+    accept_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key of the stranger. */
+                peer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Acceptance"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Contact"];
+                };
+            };
+            /** @description `not_running`, or the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_request`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `contact_name_taken` or `name_confusable`: the name is not free here; choose another. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is of another type, or no name. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `contacts_full`. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refuse_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key of the stranger. */
+                peer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RequestRefused"];
+                };
+            };
+            /** @description `not_running`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_request`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["OwnIdentity"];
+                };
+            };
+            /** @description `not_running`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,6 +1,6 @@
 //! The encrypted part of a commit: rows of keys, and as what entries were sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter};
@@ -19,6 +19,8 @@ pub(super) struct Encryption<'a> {
     ciphertexts: BTreeMap<(PeerId, Epoch, u64), &'a Ciphertext>,
     /// Up to where entries have arrived.
     arrived: BTreeMap<(PeerId, Epoch), u64>,
+    /// With whom everything was erased.
+    erased: BTreeSet<PeerId>,
 }
 
 impl<'a> Encryption<'a> {
@@ -35,12 +37,22 @@ impl<'a> Encryption<'a> {
         *n = position.n.max(*n);
     }
 
+    /// What was erased is not to be sent any more either.
+    pub(super) fn forget(&mut self, peer: PeerId) {
+        self.ciphertexts.retain(|(to, _, _), _| *to != peer);
+        self.erased.insert(peer);
+    }
+
     pub(super) async fn finish(self, turn: &DatabaseTransaction) -> Result<(), StorageError> {
         let keys: Vec<_> = self.keys.values().map(|row| rows::key_row(row)).collect();
         for chunk in keys.chunks(CHUNK) {
             let replace = OnConflict::column(keys::Column::Id).update_columns(keys::Column::iter()).to_owned();
             let insert = keys::Entity::insert_many(chunk.to_vec()).on_conflict(replace);
             insert.exec_without_returning(turn).await.map_err(refused)?;
+        }
+        for peer in &self.erased {
+            let sent = ciphertexts::Column::Peer.eq(rows::key(peer));
+            ciphertexts::Entity::delete_many().filter(sent).exec(turn).await.map_err(refused)?;
         }
         let arrived = |place: &(PeerId, Epoch, u64)| {
             self.arrived.get(&(place.0, place.1)).is_some_and(|through| place.2 <= *through)
