@@ -2,10 +2,12 @@
 //! itself signed, so that whoever passes it on cannot change it.
 
 mod endpoint;
+mod reach;
 
 use minicbor::{Decode, Encode};
 
 pub use endpoint::{Endpoint, EndpointError, Host, MAX_ENDPOINT_BYTES, P2P_PATH};
+pub use reach::{Reach, network};
 
 use crate::identity::{Domain, Identity, PeerId, Username};
 
