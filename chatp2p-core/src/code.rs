@@ -68,6 +68,8 @@ codes! {
     WrongTracker = "wrong_tracker", Some("Ask for the tracker's id (GET /health), sign anew and register again.");
     /// The tracker cannot be reached.
     TrackerUnreachable = "tracker_unreachable", Some("Check that the tracker runs at this address, then try again.");
+    /// The tracker would be used without TLS beyond the local network.
+    InsecureTracker = "insecure_tracker", Some("Use an address that starts with https://, or start the program with --insecure-http.");
     /// The tracker answered something that no tracker answers.
     TrackerProtocol = "tracker_protocol", Some("Check that the address is that of a chatp2p tracker.");
     /// The tracker is at its bound.

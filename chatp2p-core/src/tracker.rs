@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use crate::clock::Wall;
 use crate::code::Code;
 use crate::identity::Username;
-use crate::record::SignedRecord;
+use crate::record::{Reach, SignedRecord};
 use crate::storage::StorageError;
 
 pub use claim::{Claim, ClassicClaim, SignedClaim, TrackerId};
@@ -76,6 +76,10 @@ pub trait Tracker: Debug + Send + Sync {
 
     /// How the tracker is, and by which id claims must name it.
     async fn health(&self) -> Result<TrackerHealth, TrackerError>;
+
+    /// Across what it was reached so far, at the farthest; [`Reach::Public`] while nobody knows. Only what is as far away or
+    /// farther is dialled because this tracker says so.
+    fn reach(&self) -> Reach;
 }
 
 #[async_trait]
@@ -97,6 +101,9 @@ impl<T: Tracker + ?Sized> Tracker for Arc<T> {
     }
     async fn health(&self) -> Result<TrackerHealth, TrackerError> {
         (**self).health().await
+    }
+    fn reach(&self) -> Reach {
+        (**self).reach()
     }
 }
 
@@ -215,6 +222,12 @@ pub enum TrackerError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// It would be used without TLS, beyond this machine and its local network.
+    #[error("{host} is beyond the local network, where anybody on the way could read and change what the tracker says")]
+    Insecure {
+        /// Its host.
+        host: String,
+    },
     /// What is there answers like no tracker.
     #[error("what answers at {url} is no chatp2p tracker: {reason}")]
     Protocol {
@@ -243,6 +256,7 @@ impl TrackerError {
             Self::Full => Code::TrackerFull,
             Self::Storage(error) => error.code(),
             Self::Unreachable { .. } | Self::Closed => Code::TrackerUnreachable,
+            Self::Insecure { .. } => Code::InsecureTracker,
             Self::Protocol { .. } => Code::TrackerProtocol,
         }
     }

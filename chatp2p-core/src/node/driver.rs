@@ -2,6 +2,7 @@
 //! decides it all, makes it durable with one commit, and only then sends and tells.
 
 mod dials;
+mod heard;
 mod links;
 
 pub(super) use dials::accept_all;
@@ -16,11 +17,13 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
 use crate::identity::PeerId;
+use crate::protocol::wire::Frame;
 use crate::protocol::{
     Ask, Command, CommandId, Decision, Effect, Event, Found, Input, LinkId, Loaded, Me, Outcome, Refusal, State,
 };
+use crate::record::{PeerRecord, Reach};
 use crate::storage::{Committed, StorageError};
-use crate::transport::{Link, SecureLink};
+use crate::transport::{DialBudget, Link, SecureLink};
 
 use super::NodeError;
 use super::builder::{Parts, answer, seed};
@@ -98,6 +101,8 @@ pub(super) struct Driver {
     /// Those with callers that are not done yet, oldest first.
     handshakes: VecDeque<AbortHandle>,
     dialling: Arc<Semaphore>,
+    budget: Arc<DialBudget>,
+    heard: heard::Heard,
     /// Everything the driver has started; ends with it.
     tasks: JoinSet<()>,
 }
@@ -124,6 +129,8 @@ impl Driver {
             dials: BTreeMap::new(),
             handshakes: VecDeque::new(),
             dialling: Arc::new(Semaphore::new(dials::MAX_DIALS)),
+            budget: Arc::default(),
+            heard: heard::Heard::default(),
             tasks: JoinSet::new(),
         }
     }
@@ -191,11 +198,25 @@ impl Driver {
                 match &input {
                     Input::LinkDown(link) => drop(self.links.remove(link)),
                     Input::DialFailed { peer, .. } => drop(self.dials.remove(peer)),
+                    Input::Found { answer: Found::Record(record), .. } => self.hear_tracker(record.record()),
+                    Input::Frame { link, frame: Frame::Hello { record } } => self.hear_peer(*link, record.record()),
                     _ => {}
                 }
                 Some(input)
             }
         }
+    }
+
+    fn hear_tracker(&mut self, record: &PeerRecord) {
+        self.heard.listed(record.peer_id, &record.endpoints, |peer| self.state.contact(peer).is_some());
+    }
+
+    fn hear_peer(&mut self, link: LinkId, record: &PeerRecord) {
+        // Without an address of its own the other end is on this machine.
+        let across = self.links.get(&link).map(|link| link.remote.map_or(Reach::Process, |at| Reach::across(at.ip())));
+        // Of a link that is gone already nothing is known.
+        let across = across.unwrap_or(Reach::Public);
+        self.heard.said(record.peer_id, across, |peer| self.state.contact(peer).is_some());
     }
 
     /// Commit, then look up, send and tell.

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Wall;
 use crate::identity::Username;
+use crate::record::Reach;
 use crate::storage::{MemoryRegistry, RegistryStore, StorageError};
 
 use super::registry::{Enrolment, Listing, Registry, Rules};
@@ -175,6 +176,12 @@ impl Tracker for LocalTracker {
             active_peers: listing.active(),
             now,
         })
+    }
+
+    /// What is in the same process has the same owner. Whoever opens it to others as well, and has a node use it directly,
+    /// trusts them with the addresses that this node dials; a node that goes through [`HttpTracker`](super::HttpTracker) does not.
+    fn reach(&self) -> Reach {
+        Reach::Process
     }
 }
 

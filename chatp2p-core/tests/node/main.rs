@@ -3,6 +3,7 @@
 
 mod connecting;
 mod conversations;
+mod dialling;
 mod healing;
 mod impostors;
 mod leaving;

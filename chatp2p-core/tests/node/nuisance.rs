@@ -8,6 +8,7 @@ use chatp2p_core::message::{Body, Delivery, Entry, EntryId, Epoch, MAX_TEXT_BYTE
 use chatp2p_core::node::{Event, PeerNode};
 use chatp2p_core::protocol::wire::{Content, Frame, LogEntry, VERSION, encode};
 use chatp2p_core::testing::node::{Stranger, arrivals, in_time, texts_from, until};
+use chatp2p_core::transport::Clearance;
 use tokio::time::timeout;
 
 use crate::town::{Person, Town, address, all_delivered, introduce, is_connected, meet, numbered, say, ticks};
@@ -73,7 +74,7 @@ async fn callers_who_never_finish_keep_nobody_out(town: Town) {
     let at = address(&b).await;
     let mut callers = Vec::new();
     for _ in 0..300 {
-        callers.push(in_time("a caller is taken", town.network.dial(&at)).await.unwrap());
+        callers.push(in_time("a caller is taken", town.network.dial(&at, &Clearance::of_the_user())).await.unwrap());
     }
     let connected = timeout(Duration::from_secs(5), a.connect(b.username())).await;
     connected.expect("without a wait").expect("and is let in");

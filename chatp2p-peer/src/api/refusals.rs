@@ -10,7 +10,7 @@ use crate::desk::DeskError;
 /// The status of a code. The classic API answers 400 wherever the node does not do what it is asked.
 const fn status(code: Code) -> StatusCode {
     match code {
-        Code::InvalidInput | Code::UnsupportedEndpoint => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::InvalidInput | Code::InsecureTracker | Code::UnsupportedEndpoint => StatusCode::UNPROCESSABLE_ENTITY,
         Code::NameTaken
         | Code::NameConfusable
         | Code::ProofRequired
@@ -92,7 +92,7 @@ statuses! {
         400 "`already_running`, or the body is not JSON.",
         409 "`name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use` or `profile_unsafe`. The node does not run.",
         415 "The body is not `application/json`.",
-        422 "A field is missing, of another type, or not within its rules.",
+        422 "A field is missing, of another type, or not within its rules; `insecure_tracker`: without TLS, beyond the local network.",
         502 "`tracker_unreachable` or `tracker_protocol`. The node does not run.";
     /// `POST /stop`.
     Stopping: 400 "`not_running`.";

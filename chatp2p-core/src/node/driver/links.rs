@@ -1,5 +1,6 @@
 //! Live links: each has one task that carries its frames, and a bounded queue of what is to be sent.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The driver's end of a link's task. Letting go of it closes the link.
 pub(super) struct Outgoing {
     frames: mpsc::Sender<Bytes>,
+    /// The address of the other end, if it has one.
+    pub(super) remote: Option<SocketAddr>,
     _held: oneshot::Sender<()>,
 }
 
@@ -37,7 +40,7 @@ impl Driver {
         }
         let (outgoing, frames) = mpsc::channel::<Bytes>(OUTGOING);
         let (held, let_go) = oneshot::channel::<()>();
-        self.links.insert(link, Outgoing { frames: outgoing, _held: held });
+        self.links.insert(link, Outgoing { frames: outgoing, remote: secure.remote(), _held: held });
         let inbox = self.own_inbox.clone();
         self.tasks.spawn(async move {
             let read = move |bytes: Bytes| match wire::decode(&bytes) {
