@@ -3,6 +3,7 @@
 
 mod budget;
 mod clearance;
+pub(crate) mod crowd;
 mod memory;
 pub mod secure;
 #[cfg(feature = "websocket")]

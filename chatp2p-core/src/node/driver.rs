@@ -23,6 +23,7 @@ use crate::protocol::{
 };
 use crate::record::{PeerRecord, Reach};
 use crate::storage::{Committed, StorageError};
+use crate::transport::crowd::Crowd;
 use crate::transport::{DialBudget, Link, SecureLink};
 
 use super::NodeError;
@@ -39,7 +40,14 @@ const TURN: usize = 1_024;
 const RELOAD_EVERY: Duration = Duration::from_millis(500);
 
 /// The most handshakes with callers at the same time. Each costs a millisecond of work and some 50 kB for ten seconds.
-pub(super) const MAX_HANDSHAKES: usize = 256;
+const MAX_HANDSHAKES: usize = 256;
+
+/// The most links of callers that have proved a key and are not up yet: a quarter of all links there may be, so that those
+/// who stop there leave room for those who go on.
+const MAX_GREETINGS: usize = 256;
+
+/// Of both, the most of one address that is not this machine, as at the listener.
+const MAX_CALLERS_PER_ADDRESS: usize = 32;
 
 /// Answered when the command's turn is durable, or has failed.
 pub(super) type Reply = oneshot::Sender<Result<Outcome, CommandError>>;
@@ -98,8 +106,13 @@ pub(super) struct Driver {
     pending: VecDeque<Input>,
     looks: Vec<Look>,
     dials: BTreeMap<PeerId, AbortHandle>,
-    /// Those with callers that are not done yet, oldest first.
-    handshakes: VecDeque<AbortHandle>,
+    /// The handshakes with callers that are not done yet.
+    handshakes: BTreeMap<u64, AbortHandle>,
+    callers: Crowd<u64>,
+    /// How many have called.
+    calls: u64,
+    /// Links of callers that are not up yet.
+    greeting: Crowd<LinkId>,
     dialling: Arc<Semaphore>,
     budget: Arc<DialBudget>,
     heard: heard::Heard,
@@ -127,7 +140,10 @@ impl Driver {
             pending: VecDeque::new(),
             looks: Vec::new(),
             dials: BTreeMap::new(),
-            handshakes: VecDeque::new(),
+            handshakes: BTreeMap::new(),
+            callers: Crowd::new(MAX_HANDSHAKES, MAX_CALLERS_PER_ADDRESS),
+            calls: 0,
+            greeting: Crowd::new(MAX_GREETINGS, MAX_CALLERS_PER_ADDRESS),
             dialling: Arc::new(Semaphore::new(dials::MAX_DIALS)),
             budget: Arc::default(),
             heard: heard::Heard::default(),
@@ -149,7 +165,12 @@ impl Driver {
             let mut next = first;
             for _ in 0..TURN {
                 let Some(inbound) = next.take().or_else(|| self.inbox.try_recv().ok()) else { break };
-                if let Some(input) = self.admit(inbound) {
+                let input = self.admit(inbound);
+                // What had to make room for it goes first.
+                while let Some(earlier) = self.pending.pop_front() {
+                    self.state.handle(earlier, now, &mut decision);
+                }
+                if let Some(input) = input {
                     self.state.handle(input, now, &mut decision);
                 }
             }

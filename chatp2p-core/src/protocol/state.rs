@@ -18,7 +18,7 @@ use super::decision::{Decision, LoadId, Refusal};
 use super::draw::Draw;
 use super::input::{Command, CommandId, Input, LinkId};
 use super::log::Talk;
-use super::presence::{Dial, LinkState, Presence, Waiter};
+use super::presence::{Dial, LinkState, Phase, Presence, Waiter};
 
 /// Who the node itself is.
 #[derive(Debug, Clone)]
@@ -133,6 +133,12 @@ impl State {
     /// A contact by its key, also one that is forgotten.
     pub fn contact(&self, peer: PeerId) -> Option<&Contact> {
         self.contacts.get(&peer)
+    }
+
+    /// Whether the two ends of a link are still greeting each other.
+    pub fn is_greeting(&self, link: LinkId) -> bool {
+        let phase = self.links.get(&link).map(|link| link.phase);
+        matches!(phase, Some(Phase::Hello | Phase::Judging | Phase::Greeted))
     }
 
     /// Whether a key is pinned for this name.

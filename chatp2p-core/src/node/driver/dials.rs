@@ -37,15 +37,16 @@ impl Driver {
         }
     }
 
-    /// Secures a link that somebody else opened. When too many are at that already, the one that has been at it for
-    /// longest goes: an honest caller is done in moments, and whoever never is must not keep the others out.
+    /// Secures a link that somebody else opened. When too many are at that already, one that has been at it for long goes.
     pub(super) fn shake_hands(&mut self, link: Link) {
-        self.handshakes.retain(|handshake| !handshake.is_finished());
-        if self.handshakes.len() >= super::MAX_HANDSHAKES
-            && let Some(oldest) = self.handshakes.pop_front()
-        {
-            tracing::debug!("too many handshakes at once; the oldest is given up");
-            oldest.abort();
+        self.handshakes.retain(|_, handshake| !handshake.is_finished());
+        self.callers.retain(|call| self.handshakes.contains_key(&call));
+        self.calls += 1;
+        let call = self.calls;
+        let leaving = self.callers.enter(call, link.remote.map(|remote| remote.ip()));
+        if let Some(given_up) = leaving.and_then(|call| self.handshakes.remove(&call)) {
+            tracing::debug!("too many handshakes at once; one is given up");
+            given_up.abort();
         }
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
         let handshake = self.tasks.spawn(async move {
@@ -55,7 +56,7 @@ impl Driver {
                 Err(error) => tracing::debug!(?remote, %error, "a caller did not get through the handshake"),
             }
         });
-        self.handshakes.push_back(handshake);
+        self.handshakes.insert(call, handshake);
     }
 }
 

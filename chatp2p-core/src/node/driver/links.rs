@@ -38,6 +38,9 @@ impl Driver {
         if dialled {
             self.dials.remove(&peer);
         }
+        if !dialled {
+            self.make_room(link, secure.remote());
+        }
         let (outgoing, frames) = mpsc::channel::<Bytes>(OUTGOING);
         let (held, let_go) = oneshot::channel::<()>();
         self.links.insert(link, Outgoing { frames: outgoing, remote: secure.remote(), _held: held });
@@ -62,6 +65,16 @@ impl Driver {
             let _ = inbox.send(Inbound::Input(Input::LinkDown(link))).await;
         });
         Input::LinkUp { link, peer, dialled }
+    }
+
+    /// Gives a caller's link a place among those that are greeting. Whoever has to go for it breaks no link that is up.
+    fn make_room(&mut self, link: LinkId, remote: Option<SocketAddr>) {
+        self.greeting.retain(|link| self.state.is_greeting(link));
+        if let Some(leaving) = self.greeting.enter(link, remote.map(|remote| remote.ip())) {
+            tracing::debug!(link = leaving.0, "too many callers are greeting at once; one is given up");
+            self.links.remove(&leaving);
+            self.pending.push_back(Input::LinkDown(leaving));
+        }
     }
 
     /// Queues a frame for a link. Never waits: a peer that does not read holds nobody up but itself.
