@@ -34,6 +34,9 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
 /// How long a peer is listed after its last beat, unless the tracker is told otherwise.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(120);
 
+/// How long a key owns a name that it does not use, unless the tracker is told otherwise: longer than a summer away, and not for ever.
+pub const DEFAULT_NAME_TTL: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
 /// The most registrations a tracker keeps unless it is told otherwise: about 1 GB of memory at the largest records.
 pub const DEFAULT_MAX_REGISTRATIONS: usize = 200_000;
 
@@ -52,7 +55,7 @@ pub trait Tracker: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`TrackerError::NameTaken`], [`NameConfusable`](TrackerError::NameConfusable), [`ProofRequired`](TrackerError::ProofRequired) for a
-    /// classic claim on a name that a key owns, [`WrongTracker`](TrackerError::WrongTracker) for a claim that names another tracker,
+    /// classic claim on a name that a key owns, [`SignatureRequired`](TrackerError::SignatureRequired) for any where all must sign, [`WrongTracker`](TrackerError::WrongTracker) for a claim that names another tracker,
     /// [`RecordStale`](TrackerError::RecordStale), [`Full`](TrackerError::Full), and what can always happen: storage, reach.
     async fn register(&self, claim: Claim) -> Result<Lease, TrackerError>;
 
@@ -183,6 +186,18 @@ pub enum TrackerError {
         /// The name.
         name: Username,
     },
+    /// The tracker lists those alone who sign.
+    #[error("this tracker lists {name} for nobody without a key")]
+    SignatureRequired {
+        /// The name.
+        name: Username,
+    },
+    /// More is asked from this address than the tracker answers.
+    #[error("the tracker answers no more for now: {reason}")]
+    TooManyRequests {
+        /// How it said so.
+        reason: String,
+    },
     /// The signature or MAC is wrong, or was used before.
     #[error("the proof is wrong or was used before")]
     ProofInvalid,
@@ -248,6 +263,8 @@ impl TrackerError {
             Self::NameTaken { .. } => Code::NameTaken,
             Self::NameConfusable { .. } => Code::NameConfusable,
             Self::ProofRequired { .. } => Code::ProofRequired,
+            Self::SignatureRequired { .. } => Code::SignatureRequired,
+            Self::TooManyRequests { .. } => Code::TooManyRequests,
             Self::ProofInvalid => Code::ProofInvalid,
             Self::WrongTracker => Code::WrongTracker,
             Self::RecordStale { .. } => Code::RecordStale,

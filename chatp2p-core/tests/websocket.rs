@@ -171,7 +171,8 @@ async fn callers_who_dribble_hold_nobody_up() {
     let transport = WebSocketTransport::new();
     let calling = async {
         let mut dribbling = Vec::new();
-        for _ in 0..200 {
+        // More than there are places.
+        for _ in 0..600 {
             let mut socket = TcpStream::connect(address).await.unwrap();
             socket.write_all(b"GET /p2p HT").await.unwrap();
             dribbling.push(socket);
@@ -190,12 +191,13 @@ async fn there_are_not_more_handshakes_than_places() {
     let crowd = async {
         let mut sockets = Vec::new();
         for _ in 0..300 {
-            sockets.push((TcpStream::connect(address).await.unwrap(), Instant::now()));
+            let begun = Instant::now();
+            sockets.push((TcpStream::connect(address).await.unwrap(), begun));
         }
-        // Those with a place are sent away after five seconds, counted from later than here; those without are at once.
-        let ends = sockets.into_iter().map(|(mut socket, connected)| async move {
+        // Those with a place are sent away after five seconds, counted from later than here; those who lose it, at once.
+        let ends = sockets.into_iter().map(|(mut socket, begun)| async move {
             assert_eq!(socket.read(&mut [0]).await.unwrap_or(0), 0);
-            connected.elapsed()
+            begun.elapsed()
         });
         future::join_all(ends).await.into_iter().filter(|end| *end < Duration::from_secs(5)).count()
     };

@@ -16,8 +16,8 @@ use crate::storage::{MemoryRegistry, RegistryStore, StorageError};
 
 use super::registry::{Enrolment, Listing, Registry, Rules};
 use super::{
-    Claim, DEFAULT_MAX_REGISTRATIONS, DEFAULT_TTL, Lease, LeaseAction, LeaseProof, Page, PeerQuery, Registration,
-    Tracker, TrackerError, TrackerHealth, TrackerId,
+    Claim, DEFAULT_MAX_REGISTRATIONS, DEFAULT_NAME_TTL, DEFAULT_TTL, Lease, LeaseAction, LeaseProof, Page, PeerQuery,
+    Registration, Tracker, TrackerError, TrackerHealth, TrackerId,
 };
 
 use actor::{Actor, Command};
@@ -58,7 +58,12 @@ impl LocalTracker {
     pub fn builder() -> LocalTrackerBuilder {
         LocalTrackerBuilder {
             store: Arc::new(MemoryRegistry::new()),
-            rules: Rules { ttl: DEFAULT_TTL, max_registrations: DEFAULT_MAX_REGISTRATIONS },
+            rules: Rules {
+                ttl: DEFAULT_TTL,
+                max_registrations: DEFAULT_MAX_REGISTRATIONS,
+                name_ttl: DEFAULT_NAME_TTL,
+                require_signed: false,
+            },
         }
     }
 
@@ -204,6 +209,20 @@ impl LocalTrackerBuilder {
     #[must_use]
     pub const fn max_registrations(mut self, max: usize) -> Self {
         self.rules.max_registrations = max;
+        self
+    }
+
+    /// How long a key owns a name after it last used it; [`DEFAULT_NAME_TTL`] unless set.
+    #[must_use]
+    pub const fn name_ttl(mut self, name_ttl: Duration) -> Self {
+        self.rules.name_ttl = name_ttl;
+        self
+    }
+
+    /// Whether classic clients, who sign nothing, are turned away; not unless set.
+    #[must_use]
+    pub const fn require_signed(mut self, require_signed: bool) -> Self {
+        self.rules.require_signed = require_signed;
         self
     }
 

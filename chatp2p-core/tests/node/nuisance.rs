@@ -93,6 +93,39 @@ async fn callers_who_never_finish_keep_nobody_out_over_sockets() {
     callers_who_never_finish_keep_nobody_out(Town::over_sockets().await).await;
 }
 
+/// More than the links that a node has at all.
+const HOSTILE: u8 = 200;
+
+async fn callers_who_prove_a_key_and_say_nothing_keep_nobody_out(town: Town) {
+    let (alice, bob) = (town.alice(), town.bob());
+    let (a, b) = (alice.start().await, bob.start().await);
+    let at = address(&b).await;
+    let mut silent = Vec::new();
+    for n in 0..HOSTILE {
+        let who = Identity::from_seed(&[n.wrapping_add(20); 32]);
+        for _ in 0..6 {
+            let link = Stranger::dial(&*town.network, &at, &who, b.peer_id());
+            silent.push(in_time("a caller gets a link", link).await.unwrap());
+        }
+    }
+    assert!(silent.len() > chatp2p_core::protocol::MAX_LINKS);
+    let connected = timeout(Duration::from_secs(5), a.connect(b.username())).await;
+    connected.expect("without a wait").expect("and is let in");
+    meet(&a, &b).await;
+    say(&a, &b, "excuse me").await;
+    all_delivered(&a).await;
+}
+
+#[tokio::test]
+async fn callers_who_prove_a_key_and_say_nothing_keep_nobody_out_in_memory() {
+    callers_who_prove_a_key_and_say_nothing_keep_nobody_out(Town::in_memory().await).await;
+}
+
+#[tokio::test]
+async fn callers_who_prove_a_key_and_say_nothing_keep_nobody_out_over_sockets() {
+    callers_who_prove_a_key_and_say_nothing_keep_nobody_out(Town::over_sockets().await).await;
+}
+
 #[tokio::test]
 async fn a_reader_who_does_not_read_holds_nobody_else_up() {
     let town = Town::in_memory().await;
