@@ -19,9 +19,11 @@ const fn status(code: Code) -> StatusCode {
         | Code::CannotListen
         | Code::ProfileInUse
         | Code::ProfileUnsafe => StatusCode::CONFLICT,
-        Code::TrackerUnreachable | Code::TrackerProtocol | Code::ProofInvalid | Code::WrongTracker => {
-            StatusCode::BAD_GATEWAY
-        }
+        Code::TrackerUnreachable
+        | Code::TrackerProtocol
+        | Code::ProofInvalid
+        | Code::WrongTracker
+        | Code::TooManyRequests => StatusCode::BAD_GATEWAY,
         Code::TextTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnknownMessage => StatusCode::NOT_FOUND,
         Code::OutboxFull | Code::ContactsFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -93,7 +95,7 @@ statuses! {
         409 "`name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use` or `profile_unsafe`. The node does not run.",
         415 "The body is not `application/json`.",
         422 "A field is missing, of another type, or not within its rules; `insecure_tracker`: without TLS, beyond the local network.",
-        502 "`tracker_unreachable` or `tracker_protocol`. The node does not run.";
+        502 "`tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`. The node does not run.";
     /// `POST /stop`.
     Stopping: 400 "`not_running`.";
     /// Whatever only reads.
@@ -111,7 +113,7 @@ statuses! {
         400 "`not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_unproved` or `refused`; or the body is not JSON.",
         415 "The body is not `application/json`.",
         422 "A field is missing or of another type.",
-        502 "`tracker_unreachable` or `tracker_protocol`, and the peer is not known from before.";
+        502 "`tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`, and the peer is not known from before.";
     /// `DELETE /disconnect/{peer_username}`.
     Disconnecting: 400 "`not_running`, or `not_connected`.";
     /// `POST /send`.
