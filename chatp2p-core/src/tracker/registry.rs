@@ -106,9 +106,9 @@ impl Slot {
         self.registration.record.is_some()
     }
 
-    /// Whether a key has claimed the name and used it since.
-    fn is_owned(&self, rules: &Rules, now: Wall) -> bool {
-        self.has_key() && now < self.last_heartbeat.plus(rules.name_ttl)
+    /// Until when a key owns the name unless it uses it again; the beginning of time for a name without a key.
+    fn owned_until(&self, rules: &Rules) -> Wall {
+        if self.has_key() { self.last_heartbeat.plus(rules.name_ttl) } else { Wall::default() }
     }
 
     fn has_left(&self) -> bool {
@@ -121,7 +121,7 @@ impl Slot {
 
     /// Whether nobody else may come near the name.
     fn is_held(&self, rules: &Rules, now: Wall) -> bool {
-        self.is_owned(rules, now) || self.is_active(now)
+        now < self.owned_until(rules) || self.is_active(now)
     }
 
     fn is_at(&self, claim: &ClassicClaim) -> bool {

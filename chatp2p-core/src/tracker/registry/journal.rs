@@ -131,10 +131,8 @@ impl Registry {
         if let Some(from) = slot.spare_from.take() {
             self.spare.remove(&(from, name.clone()));
         }
-        let mut from = if slot.has_left() { slot.last_heartbeat } else { slot.alive_until };
-        if slot.has_key() {
-            from = from.max(slot.last_heartbeat.plus(self.rules.name_ttl));
-        }
+        let from = if slot.has_left() { slot.last_heartbeat } else { slot.alive_until };
+        let from = from.max(slot.owned_until(&self.rules));
         slot.spare_from = Some(from);
         self.spare.insert((from, name.clone()));
     }
