@@ -61,16 +61,24 @@ pub enum Quotas {
     Nobody,
 }
 
-/// The buckets. Each is written down as the time at which it will be full again.
+/// The buckets of all addresses.
 #[derive(Debug)]
 pub(crate) struct Buckets {
     who: Quotas,
-    full_at: Mutex<(BTreeMap<(Option<IpAddr>, Kind), Instant>, Option<Instant>)>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Each bucket as the time at which it will be full again; of no address in particular is the one that is shared.
+    full_at: BTreeMap<(Option<IpAddr>, Kind), Instant>,
+    /// When full ones were last forgotten.
+    forgotten: Option<Instant>,
 }
 
 impl Buckets {
     pub(crate) fn new(who: Quotas) -> Self {
-        Self { who, full_at: Mutex::default() }
+        Self { who, table: Mutex::default() }
     }
 
     /// Takes one request out of an address's bucket, or says how long to wait until there is one in it.
@@ -84,13 +92,13 @@ impl Buckets {
             return Ok(());
         }
         // Nothing can panic between two changes that belong together.
-        let mut guard = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let (buckets, forgotten_at) = &mut *guard;
+        let mut guard = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let Table { full_at: buckets, forgotten } = &mut *guard;
         let mut key = (Some(network(ip)), kind);
         if buckets.len() >= MAX_ADDRESSES && !buckets.contains_key(&key) {
-            if forgotten_at.is_none_or(|at| now.saturating_duration_since(at) >= FORGET_EVERY) {
+            if forgotten.is_none_or(|at| now.saturating_duration_since(at) >= FORGET_EVERY) {
                 buckets.retain(|_, full_at| *full_at > now);
-                *forgotten_at = Some(now);
+                *forgotten = Some(now);
             }
             if buckets.len() >= MAX_ADDRESSES {
                 key.0 = None;
@@ -159,10 +167,10 @@ mod tests {
             let ip = IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0800_0000 + n));
             refused += u32::from(buckets.take(ip, Kind::Registration, now).is_err());
         }
-        assert!(buckets.full_at.lock().unwrap().0.len() <= MAX_ADDRESSES + 3);
+        assert!(buckets.table.lock().unwrap().full_at.len() <= MAX_ADDRESSES + 3);
         assert_eq!(refused, 10_000 - Kind::Registration.quota().burst);
         let later = now + Duration::from_secs(3_600);
         assert!(buckets.take(ip("9.9.9.9"), Kind::Registration, later).is_ok());
-        assert_eq!(buckets.full_at.lock().unwrap().0.len(), 1, "whose buckets are full is forgotten");
+        assert_eq!(buckets.table.lock().unwrap().full_at.len(), 1, "whose buckets are full is forgotten");
     }
 }

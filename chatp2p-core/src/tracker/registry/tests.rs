@@ -83,7 +83,7 @@ fn an_expired_look_alike_does_not_come_back_beside_the_new_name() {
 }
 
 #[test]
-fn an_owned_name_keeps_look_alikes_away_for_ever() {
+fn an_owned_name_keeps_look_alikes_away_though_nobody_is_there() {
     let mut registry = registry(10);
     registry.enrol(&signed(1, "alice", &["memory:alice"], 1), [0; 32], at(0)).unwrap();
     let refusal = registry.enrol(&classic("ALICE", 1), [0; 32], at(100_000));

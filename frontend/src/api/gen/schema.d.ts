@@ -759,7 +759,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A field is missing, of another type, or not within its rules. */
+            /** @description A field is missing, of another type, or not within its rules; `insecure_tracker`: without TLS, beyond the local network. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -768,7 +768,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tracker_unreachable` or `tracker_protocol`. The node does not run. */
+            /** @description `tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`. The node does not run. */
             502: {
                 headers: {
                     [name: string]: unknown;
@@ -1075,7 +1075,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tracker_unreachable` or `tracker_protocol`, and the peer is not known from before. */
+            /** @description `tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`, and the peer is not known from before. */
             502: {
                 headers: {
                     [name: string]: unknown;
