@@ -1,6 +1,6 @@
 //! How long a key owns a name: as long as it is used, for a while after that, and never against the operator's word.
 
-use super::tests::{HERE, NAME_TTL, alive, at, classic, name, registry, rules, signed};
+use super::tests::{HERE, alive, at, classic, name, registry, rules, signed};
 use super::*;
 
 const DAY: u64 = 86_400;

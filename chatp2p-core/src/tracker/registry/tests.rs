@@ -8,7 +8,7 @@ use crate::record::PeerRecord;
 use crate::tracker::{Lease, PeerQuery};
 
 const TTL: Duration = Duration::from_secs(120);
-pub(super) const NAME_TTL: Duration = Duration::from_secs(90 * 86_400);
+const NAME_TTL: Duration = Duration::from_secs(90 * 86_400);
 pub(super) const HERE: TrackerId = TrackerId([9; 16]);
 
 pub(super) fn at(seconds: u64) -> Wall {
