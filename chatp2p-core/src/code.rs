@@ -68,6 +68,10 @@ codes! {
     NameConfusable = "name_confusable", Some("Choose a name that nobody could take for an existing one.");
     /// A key owns the name, and the request does not prove it.
     ProofRequired = "proof_required", Some("Register with the signed record of the name's own key.");
+    /// The tracker lists those alone who sign.
+    SignatureRequired = "signature_required", Some("Use a peer that signs its registration, such as chatp2p-peer, or a tracker without --require-signed.");
+    /// More requests came from one address than are answered.
+    TooManyRequests = "too_many_requests", Some("Wait for as long as the Retry-After header says, then try again.");
     /// The proof is wrong, or was used before.
     ProofInvalid = "proof_invalid", Some("Register again.");
     /// The record is older than the one that is known.
@@ -78,6 +82,8 @@ codes! {
     WrongTracker = "wrong_tracker", Some("Ask for the tracker's id (GET /health), sign anew and register again.");
     /// The tracker cannot be reached.
     TrackerUnreachable = "tracker_unreachable", Some("Check that the tracker runs at this address, then try again.");
+    /// The tracker would be used without TLS beyond the local network.
+    InsecureTracker = "insecure_tracker", Some("Use an address that starts with https://, or start the program with --insecure-http.");
     /// The tracker answered something that no tracker answers.
     TrackerProtocol = "tracker_protocol", Some("Check that the address is that of a chatp2p tracker.");
     /// The tracker is at its bound.

@@ -3,11 +3,13 @@
 
 mod endpoint;
 mod pre_keys;
+mod reach;
 
 use minicbor::{Decode, Encode};
 
 pub use endpoint::{Endpoint, EndpointError, Host, MAX_ENDPOINT_BYTES, P2P_PATH};
 pub use pre_keys::{ExchangeKey, PreKeys};
+pub use reach::{Reach, network};
 
 use crate::identity::{Domain, Identity, PeerId, Username};
 

@@ -87,8 +87,15 @@ pub trait RegistryStore: Debug + Send + Sync {
     /// Puts every registration in the place of the one with the same name.
     async fn commit(&self, registrations: Vec<Registration>) -> Result<(), StorageError>;
 
-    /// Deletes the registrations of these names, as far as there are any: they made room for others.
+    /// Deletes the registrations of these names, as far as there are any: they made room for others, or were released.
     async fn forget(&self, names: Vec<Username>) -> Result<(), StorageError>;
+
+    /// Notes that a name is to be freed by the tracker that uses this store, now or when it starts. False when there is no
+    /// such name.
+    async fn release(&self, name: &Username) -> Result<bool, StorageError>;
+
+    /// The names that are to be freed. Each is so until it is forgotten.
+    async fn released(&self) -> Result<Vec<Username>, StorageError>;
 }
 
 /// The most messages that one reading of the history brings: they are held in memory all at once.
@@ -361,6 +368,9 @@ pub struct RegistrySnapshot {
     /// Who registered.
     pub registrations: Vec<Registration>,
 }
+
+/// How often a tracker looks whether a name is to be freed.
+pub const RELEASES_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The longest time between a beat and its being kept; see
 /// [`Registration::last_heartbeat`].

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use crate::clock::Wall;
 use crate::code::Code;
 use crate::identity::Username;
-use crate::record::SignedRecord;
+use crate::record::{Reach, SignedRecord};
 use crate::storage::StorageError;
 
 pub use claim::{Claim, ClassicClaim, SignedClaim, TrackerId};
@@ -33,6 +33,9 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a peer is listed after its last beat, unless the tracker is told otherwise.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(120);
+
+/// How long a key owns a name that it does not use, unless the tracker is told otherwise: longer than a summer away, and not for ever.
+pub const DEFAULT_NAME_TTL: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The most registrations a tracker keeps unless it is told otherwise: about 1 GB of memory at the largest records.
 pub const DEFAULT_MAX_REGISTRATIONS: usize = 200_000;
@@ -52,7 +55,7 @@ pub trait Tracker: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`TrackerError::NameTaken`], [`NameConfusable`](TrackerError::NameConfusable), [`ProofRequired`](TrackerError::ProofRequired) for a
-    /// classic claim on a name that a key owns, [`WrongTracker`](TrackerError::WrongTracker) for a claim that names another tracker,
+    /// classic claim on a name that a key owns, [`SignatureRequired`](TrackerError::SignatureRequired) for any where all must sign, [`WrongTracker`](TrackerError::WrongTracker) for a claim that names another tracker,
     /// [`RecordStale`](TrackerError::RecordStale), [`Full`](TrackerError::Full), and what can always happen: storage, reach.
     async fn register(&self, claim: Claim) -> Result<Lease, TrackerError>;
 
@@ -76,6 +79,10 @@ pub trait Tracker: Debug + Send + Sync {
 
     /// How the tracker is, and by which id claims must name it.
     async fn health(&self) -> Result<TrackerHealth, TrackerError>;
+
+    /// Across what it was reached so far, at the farthest; [`Reach::Public`] while nobody knows. Only what is as far away or
+    /// farther is dialled because this tracker says so.
+    fn reach(&self) -> Reach;
 }
 
 #[async_trait]
@@ -97,6 +104,9 @@ impl<T: Tracker + ?Sized> Tracker for Arc<T> {
     }
     async fn health(&self) -> Result<TrackerHealth, TrackerError> {
         (**self).health().await
+    }
+    fn reach(&self) -> Reach {
+        (**self).reach()
     }
 }
 
@@ -176,6 +186,18 @@ pub enum TrackerError {
         /// The name.
         name: Username,
     },
+    /// The tracker lists those alone who sign.
+    #[error("this tracker lists {name} for nobody without a key")]
+    SignatureRequired {
+        /// The name.
+        name: Username,
+    },
+    /// More is asked from this address than the tracker answers.
+    #[error("the tracker answers no more for now: {reason}")]
+    TooManyRequests {
+        /// How it said so.
+        reason: String,
+    },
     /// The signature or MAC is wrong, or was used before.
     #[error("the proof is wrong or was used before")]
     ProofInvalid,
@@ -215,6 +237,12 @@ pub enum TrackerError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// It would be used without TLS, beyond this machine and its local network.
+    #[error("{host} is beyond the local network, where anybody on the way could read and change what the tracker says")]
+    Insecure {
+        /// Its host.
+        host: String,
+    },
     /// What is there answers like no tracker.
     #[error("what answers at {url} is no chatp2p tracker: {reason}")]
     Protocol {
@@ -235,6 +263,8 @@ impl TrackerError {
             Self::NameTaken { .. } => Code::NameTaken,
             Self::NameConfusable { .. } => Code::NameConfusable,
             Self::ProofRequired { .. } => Code::ProofRequired,
+            Self::SignatureRequired { .. } => Code::SignatureRequired,
+            Self::TooManyRequests { .. } => Code::TooManyRequests,
             Self::ProofInvalid => Code::ProofInvalid,
             Self::WrongTracker => Code::WrongTracker,
             Self::RecordStale { .. } => Code::RecordStale,
@@ -243,6 +273,7 @@ impl TrackerError {
             Self::Full => Code::TrackerFull,
             Self::Storage(error) => error.code(),
             Self::Unreachable { .. } | Self::Closed => Code::TrackerUnreachable,
+            Self::Insecure { .. } => Code::InsecureTracker,
             Self::Protocol { .. } => Code::TrackerProtocol,
         }
     }

@@ -1,6 +1,9 @@
 //! How bytes get from one peer to another. A [`Transport`] dials and listens and gives [`Link`]s; [`secure`] turns a
 //! link into a [`SecureLink`], whose other end has proved its key. A node accepts nothing else.
 
+mod budget;
+mod clearance;
+pub(crate) mod crowd;
 mod memory;
 pub mod secure;
 #[cfg(feature = "websocket")]
@@ -18,6 +21,8 @@ use crate::code::Code;
 use crate::identity::PeerId;
 use crate::record::Endpoint;
 
+pub use budget::{DialBudget, MAX_DIALS_PER_ADDRESS, MAX_DIALS_PER_TARGET};
+pub use clearance::{Clearance, NotCleared};
 pub use memory::MemoryTransport;
 pub use secure::SecureLink;
 #[cfg(feature = "websocket")]
@@ -42,11 +47,13 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// [`TransportError::AddressInUse`] when somebody listens there, [`CannotListen`](TransportError::CannotListen) when nobody can.
     async fn listen(&self, at: &Endpoint) -> Result<Box<dyn Listener>, TransportError>;
 
-    /// Opens a link. Dropping the future closes what was opened so far. Takes no longer than ten seconds.
+    /// Opens a link. Dropping the future closes what was opened so far. Takes no longer than ten seconds. Nothing is sent to
+    /// an address to which `clearance` does not give leave.
     ///
     /// # Errors
-    /// [`TransportError::Unreachable`] when nobody answers there, or not as a peer would.
-    async fn dial(&self, to: &Endpoint) -> Result<Link, TransportError>;
+    /// [`TransportError::Unreachable`] when nobody answers there, or not as a peer would;
+    /// [`NotCleared`](TransportError::NotCleared) when nobody was asked.
+    async fn dial(&self, to: &Endpoint, clearance: &Clearance) -> Result<Link, TransportError>;
 }
 
 /// Something that listens. Dropping it frees the address at once; links that it gave live on.
@@ -78,7 +85,7 @@ pub struct Link {
     pub incoming: LinkStream,
     /// The key that the other end has proved already, by a transport that proves keys itself; such a link is not wrapped again.
     pub proved: Option<PeerId>,
-    /// The address of the other end, if it has one.
+    /// The address of the other end, if it has one. Without one it is taken to be on this machine.
     pub remote: Option<SocketAddr>,
 }
 
@@ -121,6 +128,15 @@ pub enum TransportError {
         /// Why.
         reason: String,
     },
+    /// The endpoint must not be dialled, at least not now.
+    #[error("{endpoint} is not dialled: {reason}")]
+    NotCleared {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// Why.
+        #[source]
+        reason: NotCleared,
+    },
     /// The other end broke the rules of the transport, of TLS or of the framing.
     #[error("the other end broke the protocol: {reason}")]
     Protocol {
@@ -146,7 +162,11 @@ impl TransportError {
             Self::AddressInUse { .. } => Code::PortInUse,
             Self::CannotListen { .. } => Code::CannotListen,
             Self::WrongKey => Code::KeyChanged,
-            Self::Unreachable { .. } | Self::Protocol { .. } | Self::TimedOut | Self::Closed => Code::Unreachable,
+            Self::Unreachable { .. }
+            | Self::NotCleared { .. }
+            | Self::Protocol { .. }
+            | Self::TimedOut
+            | Self::Closed => Code::Unreachable,
         }
     }
 }

@@ -93,6 +93,28 @@ fn core_serves_no_http_and_reads_no_command_line_or_environment() {
 }
 
 #[test]
+fn a_tracker_dials_nobody() {
+    keep(rules::trackers_never_dial);
+    notices(
+        rules::trackers_never_dial,
+        &[
+            ("chatp2p-core/src/tracker/local.rs", "use tokio::net::TcpStream;"),
+            ("chatp2p-core/src/tracker/registry/names.rs", "use crate::transport::Transport;"),
+            ("chatp2p-tracker/src/api/peers.rs", "use chatp2p_core::tracker::HttpTracker;"),
+            ("chatp2p-tracker/src/lib.rs", "fn a() { reqwest::get(\"http://a\"); }"),
+        ],
+    );
+    lets_pass(
+        rules::trackers_never_dial,
+        &[
+            ("chatp2p-core/src/tracker/http.rs", "use reqwest::Client;"),
+            ("chatp2p-tracker/src/lib.rs", "use tokio::net::TcpListener;"),
+            ("chatp2p-tracker/tests/far.rs", "use chatp2p_core::tracker::HttpTracker;"),
+        ],
+    );
+}
+
+#[test]
 fn the_pure_modules_have_no_runtime_clock_randomness_or_io() {
     keep(rules::pure_is_pure);
     notices(

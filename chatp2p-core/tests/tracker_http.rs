@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use chatp2p_core::identity::Identity;
-use chatp2p_core::record::{PeerRecord, SignedRecord};
+use chatp2p_core::record::{PeerRecord, Reach, SignedRecord};
 use chatp2p_core::testing::tracker::{classic, name, signed};
 use chatp2p_core::tracker::{
     Claim, HttpTracker, Lease, LeaseAction, LeaseProof, PeerQuery, Tracker, TrackerError, TrackerId,
@@ -334,9 +334,32 @@ fn only_addresses_of_trackers_are_taken() {
     ] {
         assert!(matches!(HttpTracker::new(url), Err(TrackerError::Invalid { .. })), "{url}");
     }
-    for url in ["http://localhost:8000", "http://[::1]:8000/", " http://h/tracker/ ", "http://192.0.2.1"] {
+    for url in ["http://localhost:8000", "http://[::1]:8000/", " http://h/tracker/ ", "http://192.168.2.1"] {
         assert!(HttpTracker::new(url).is_ok(), "{url}");
     }
+}
+
+#[test]
+fn beyond_the_local_network_a_tracker_needs_tls() {
+    for url in [
+        "http://192.0.2.1:8000",
+        "http://8.8.8.8",
+        "http://[2001:db8::1]",
+        "http://0.0.0.0:8000",
+        "http://[::ffff:8.8.8.8]",
+    ] {
+        assert!(matches!(HttpTracker::new(url), Err(TrackerError::Insecure { .. })), "{url}");
+        assert!(HttpTracker::new_insecure(url).is_ok(), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn how_far_a_tracker_is_shows_when_it_answers() {
+    let health = json!({"status": "healthy", "total_peers": 3, "active_peers": 2, "timestamp": "1970-01-01T00:00:01Z", "tracker_id": "0f".repeat(16)});
+    let (tracker, _asked) = script(vec![ok(&health)]).await;
+    assert_eq!(tracker.reach(), Reach::Public, "nobody knows yet");
+    tracker.health().await.unwrap();
+    assert_eq!(tracker.reach(), Reach::Loopback);
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use chatp2p_core::record::Endpoint;
 use chatp2p_core::testing::transport::in_time;
 use chatp2p_core::transport::websocket::{KeepAlive, SUB_PROTOCOL, accept_key};
-use chatp2p_core::transport::{Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError, WebSocketTransport};
+use chatp2p_core::transport::{
+    Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError, WebSocketTransport,
+};
 use futures_util::{SinkExt, StreamExt, future};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -93,7 +95,7 @@ async fn dialled_to_bare(keep_alive: KeepAlive) -> (Link, TcpStream) {
         socket.write_all(response.as_bytes()).await.unwrap();
         socket
     };
-    let (link, socket) = in_time(future::join(transport.dial(&endpoint), serving)).await;
+    let (link, socket) = in_time(future::join(transport.dial(&endpoint, &Clearance::of_the_user()), serving)).await;
     (link.unwrap(), socket)
 }
 
@@ -107,7 +109,7 @@ async fn dial_answered_by(response: &str) -> TransportError {
         socket
     };
     let transport = WebSocketTransport::new();
-    let (link, _socket) = in_time(future::join(transport.dial(&endpoint), serving)).await;
+    let (link, _socket) = in_time(future::join(transport.dial(&endpoint, &Clearance::of_the_user()), serving)).await;
     link.unwrap_err()
 }
 
@@ -169,12 +171,13 @@ async fn callers_who_dribble_hold_nobody_up() {
     let transport = WebSocketTransport::new();
     let calling = async {
         let mut dribbling = Vec::new();
-        for _ in 0..200 {
+        // More than there are places.
+        for _ in 0..600 {
             let mut socket = TcpStream::connect(address).await.unwrap();
             socket.write_all(b"GET /p2p HT").await.unwrap();
             dribbling.push(socket);
         }
-        let honest = timeout(Duration::from_secs(3), transport.dial(&endpoint)).await;
+        let honest = timeout(Duration::from_secs(3), transport.dial(&endpoint, &Clearance::of_the_user())).await;
         (honest.expect("nobody is held up"), dribbling)
     };
     let (accepted, (dialled, _dribbling)) = in_time(future::join(listener.accept(), calling)).await;
@@ -188,12 +191,13 @@ async fn there_are_not_more_handshakes_than_places() {
     let crowd = async {
         let mut sockets = Vec::new();
         for _ in 0..300 {
-            sockets.push((TcpStream::connect(address).await.unwrap(), Instant::now()));
+            let begun = Instant::now();
+            sockets.push((TcpStream::connect(address).await.unwrap(), begun));
         }
-        // Those with a place are sent away after five seconds, counted from later than here; those without are at once.
-        let ends = sockets.into_iter().map(|(mut socket, connected)| async move {
+        // Those with a place are sent away after five seconds, counted from later than here; those who lose it, at once.
+        let ends = sockets.into_iter().map(|(mut socket, begun)| async move {
             assert_eq!(socket.read(&mut [0]).await.unwrap_or(0), 0);
-            connected.elapsed()
+            begun.elapsed()
         });
         future::join_all(ends).await.into_iter().filter(|end| *end < Duration::from_secs(5)).count()
     };
@@ -218,7 +222,8 @@ async fn dropping_the_listener_closes_unfinished_handshakes() {
 async fn dropping_a_dial_closes_the_socket() {
     let (listener, endpoint) = bare_listener().await;
     let transport = WebSocketTransport::new();
-    let mut dialling = Box::pin(transport.dial(&endpoint));
+    let asked = Clearance::of_the_user();
+    let mut dialling = Box::pin(transport.dial(&endpoint, &asked));
     let asked = async {
         let (mut socket, _) = listener.accept().await.unwrap();
         read_head(&mut socket).await;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use chatp2p_core::clock::Wall;
-use chatp2p_service::server::network;
+use chatp2p_core::record::network;
 use poem::http::{HeaderMap, Method};
 
 pub(crate) use book::CODE_LIFE;
@@ -185,7 +185,7 @@ impl Access {
         attempt: impl FnOnce() -> Result<Option<T>, LedgerError>,
     ) -> Result<T, Denied> {
         // What has no address has not come over a network.
-        let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical());
+        let from = network(remote.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         if !from.is_loopback()
             && let Some(wait) = self.failures.wait(from, Instant::now())
         {

@@ -2,7 +2,6 @@
 
 mod address;
 mod node;
-mod tracker;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -15,6 +15,8 @@ mod play;
 #[allow(dead_code, reason = "other tests listen to it")]
 mod tap;
 
+#[path = "crowd/hostile.rs"]
+mod hostile;
 #[path = "crowd/many.rs"]
 mod many;
 #[path = "crowd/silence.rs"]

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use chatp2p_core::code::Code;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, IntoResponse, Response};
-use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
+use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{Example, ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
@@ -140,13 +140,24 @@ impl<S: Statuses> ApiResponse for Refused<S> {
             status: Some(*status),
             status_range: None,
             content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Problem::schema_ref() }],
-            headers: vec![],
+            headers: if *status == StatusCode::TOO_MANY_REQUESTS.as_u16() { vec![retry_after()] } else { vec![] },
         });
         MetaResponses { responses: responses.collect() }
     }
 
     fn register(registry: &mut Registry) {
         Problem::register(registry);
+    }
+}
+
+/// The header that says how long to wait.
+fn retry_after() -> MetaHeader {
+    MetaHeader {
+        name: "Retry-After".to_owned(),
+        description: Some("For how many seconds to wait.".to_owned()),
+        required: true,
+        deprecated: false,
+        schema: u64::schema_ref(),
     }
 }
 

@@ -23,7 +23,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::tls::Tls;
-pub use counted::network;
 use counted::{Counted, Counter};
 
 /// How long to wait before accepting again when the system has no socket to give (too many open files): long enough to
@@ -45,18 +44,22 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// How long a client may take for the head of a request; an idle connection is closed after it.
     pub head: Duration,
+    /// How long a client may take nothing of what is written to it, upgraded connections included.
+    pub stall: Duration,
     /// How long requests that run at the end may take to finish.
     pub drain: Duration,
 }
 
 impl Default for Limits {
     /// 4,096 connections (a socket and a few tens of kilobytes each, below common limits on open files with room for the
-    /// database), 256 of one address (a school behind one NAT), 10 s for a head, 5 s to finish.
+    /// database), 256 of one address (a school behind one NAT), 10 s for a head, 60 s without taking anything (longer than the
+    /// parts of a connection that is upgraded wait for each other), 5 s to finish.
     fn default() -> Self {
         Self {
             connections: 4096,
             connections_per_address: 256,
             head: Duration::from_secs(10),
+            stall: Duration::from_secs(60),
             drain: Duration::from_secs(5),
         }
     }
@@ -106,7 +109,7 @@ pub async fn serve_over(
                     let local = stream.local_addr().unwrap_or(local);
                     let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
                     let connection = Connection { local, remote, scheme, app: Arc::clone(&app) };
-                    if let Some(stream) = admit(&counter, stream, remote) {
+                    if let Some(stream) = admit(&counter, stream, remote, limits.stall) {
                         connections.spawn(connection.open(stream, tls.clone(), limits.head, stopped.clone()));
                     }
                 }
@@ -130,14 +133,14 @@ pub async fn serve_over(
     Ok(())
 }
 
-fn admit(counter: &Arc<Counter>, stream: TcpStream, remote: SocketAddr) -> Option<Counted> {
+fn admit(counter: &Arc<Counter>, stream: TcpStream, remote: SocketAddr, stall: Duration) -> Option<Counted> {
     // Without it the second small write of an answer waits 40 ms for the other side's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection ended before it began");
         return None;
     }
     match counter.admit(remote.ip()) {
-        Some(place) => Some(Counted::new(stream, place)),
+        Some(place) => Some(Counted::new(stream, stall, place)),
         None => {
             tracing::debug!("a connection is refused: too many");
             counted::refuse(stream);

@@ -27,6 +27,9 @@ enum Group {
     Health,
 }
 
+/// When an address has to wait, in the words of the documentation.
+const TOO_MANY: &str = "`too_many_requests`: more came from this address than are answered. `Retry-After` says for how many seconds to wait.";
+
 /// The tracker and what its resources share.
 #[derive(Debug, Clone)]
 struct Shared {

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use chatp2p_core::identity::Username;
 use chatp2p_core::storage::{MemoryRegistry, RegistryStore, SqlRegistry};
 use chatp2p_core::tracker::{DEFAULT_MAX_REGISTRATIONS, DEFAULT_TTL, LocalTracker};
 use chatp2p_service::{Limits, Origin};
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 
-use crate::Options;
+use crate::{Options, Quotas};
 
 /// A tracker of chatp2p: peers register here and find each other; no message passes through it.
 #[derive(Debug, Parser)]
@@ -26,7 +27,7 @@ pub struct Config {
 
     /// Where to keep the registrations: sqlite:PATH, postgres://…, or memory [default: sqlite:tracker.sqlite in the data
     /// directory of chatp2p].
-    #[arg(long, value_name = "DATABASE", env = "CHATP2P_TRACKER_DATABASE", hide_env_values = true)]
+    #[arg(long, value_name = "DATABASE", env = "CHATP2P_TRACKER_DATABASE", hide_env_values = true, global = true)]
     pub database: Option<Database>,
 
     /// An origin whose web pages may call, as in http://localhost:8080; may be given several times (in the environment:
@@ -45,6 +46,20 @@ pub struct Config {
           env = "CHATP2P_TRACKER_MAX_PEERS", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub max_peers: u64,
 
+    /// For how long a key owns a name that it does not use, as in 90days.
+    #[arg(long, value_name = "DURATION", default_value = "90days", env = "CHATP2P_TRACKER_NAME_TTL",
+          value_parser = humantime::parse_duration)]
+    pub name_ttl: Duration,
+
+    /// List nobody without a key: classic clients, who sign nothing, are turned away.
+    #[arg(long, env = "CHATP2P_TRACKER_REQUIRE_SIGNED", value_parser = clap::builder::FalseyValueParser::new())]
+    pub require_signed: bool,
+
+    /// Answer every address as often as it asks. For a tracker behind a proxy that bounds requests by itself, and behind
+    /// which all have one address.
+    #[arg(long, env = "CHATP2P_TRACKER_NO_QUOTAS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_quotas: bool,
+
     /// Write the log as one JSON object a line. RUST_LOG chooses what is logged.
     #[arg(long, env = "CHATP2P_TRACKER_LOG_JSON", value_parser = clap::builder::FalseyValueParser::new())]
     pub log_json: bool,
@@ -55,10 +70,16 @@ pub struct Config {
 }
 
 /// What the program can do beside serving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
+    /// Free a name, whoever owns it: the next who registers it gets it. A tracker that runs on the database does so within
+    /// ten seconds, another one when it starts.
+    Release {
+        /// The name.
+        name: Username,
+    },
 }
 
 /// Where registrations are kept.
@@ -105,7 +126,8 @@ impl fmt::Debug for Database {
 impl Config {
     /// How the service is to be.
     pub fn options(&self) -> Options {
-        Options { origins: self.allow_origin.iter().cloned().collect(), limits: Limits::default() }
+        let quotas = if self.no_quotas { Quotas::Nobody } else { Quotas::default() };
+        Options { origins: self.allow_origin.iter().cloned().collect(), limits: Limits::default(), quotas }
     }
 
     /// Takes the address and opens the database. The address first: whoever starts a second tracker by mistake should hear
@@ -117,18 +139,44 @@ impl Config {
         let listener = TcpListener::bind(self.bind)
             .await
             .with_context(|| format!("cannot listen at {}; choose another address with --bind", self.bind))?;
-        let database = match &self.database {
-            Some(database) => database.clone(),
-            None => Database::Sqlite(data_directory()?.join("tracker.sqlite")),
-        };
         let tracker = LocalTracker::builder()
-            .store(database.open().await.context("cannot use the database; choose another one with --database")?)
+            .store(
+                self.database()?.open().await.context("cannot use the database; choose another one with --database")?,
+            )
             .ttl(Duration::from_secs(self.ttl))
             .max_registrations(usize::try_from(self.max_peers)?)
+            .name_ttl(self.name_ttl)
+            .require_signed(self.require_signed)
             .start()
             .await
             .context("cannot read the database; choose another one with --database")?;
         Ok((listener, tracker))
+    }
+
+    fn database(&self) -> anyhow::Result<Database> {
+        match &self.database {
+            Some(database) => Ok(database.clone()),
+            None => Ok(Database::Sqlite(data_directory()?.join("tracker.sqlite"))),
+        }
+    }
+
+    /// Has a name freed, by the tracker that runs on the database or by the next that does.
+    ///
+    /// # Errors
+    /// One line, when there is no such name or the database cannot be used.
+    pub async fn release(&self, name: &Username) -> anyhow::Result<()> {
+        let database = self.database()?;
+        match &database {
+            Database::Memory => anyhow::bail!("a tracker in memory keeps nothing that could be released: restart it"),
+            // Opened, it would be made.
+            Database::Sqlite(path) if !path.exists() => {
+                anyhow::bail!("there is no database at {}; name it with --database", path.display())
+            }
+            Database::Sqlite(_) | Database::Postgres(_) => {}
+        }
+        let store = database.open().await.context("cannot use the database; choose another one with --database")?;
+        anyhow::ensure!(store.release(name).await?, "nobody has registered {name} here");
+        Ok(())
     }
 }
 

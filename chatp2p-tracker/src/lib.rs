@@ -5,14 +5,17 @@
 
 mod api;
 pub mod config;
+mod quota;
 
 use chatp2p_core::tracker::{LocalTracker, TrackerError};
 use chatp2p_service::problem::Allowed;
 use chatp2p_service::{Beside, BodyLimit, Dress, Limits, Origins, docs, serve};
 use poem::endpoint::make_sync;
 use poem::web::Redirect;
-use poem::{Endpoint, Response, Route, get};
+use poem::{Endpoint, EndpointExt, Response, Route, get};
 use tokio::net::TcpListener;
+
+pub use quota::Quotas;
 
 /// How the service is to be.
 #[derive(Debug, Clone, Default)]
@@ -21,15 +24,17 @@ pub struct Options {
     pub origins: Origins,
     /// The bounds of the server.
     pub limits: Limits,
+    /// Whose requests are counted.
+    pub quotas: Quotas,
 }
 
 /// The HTTP API of a tracker, with its documentation.
-pub fn app(tracker: LocalTracker, origins: Origins) -> impl Endpoint<Output = Response> + 'static {
+pub fn app(tracker: LocalTracker, origins: Origins, quotas: Quotas) -> impl Endpoint<Output = Response> + 'static {
     let service = api::service(tracker);
     let dress = Dress { origins, body: BodyLimit::default(), allowed: Allowed::from_spec(&service.spec()) };
     let pages = docs::routes(Route::new(), &service, "chatp2p tracker")
         .at("/", get(make_sync(|_| Redirect::see_other("docs"))));
-    dress.around(Beside::new(pages, docs::PATHS, service))
+    dress.around(Beside::new(pages, docs::PATHS, service).with(quota::Bounded(quotas)))
 }
 
 /// Serves a tracker until `shutdown` completes, and ends it with all beats kept.
@@ -43,7 +48,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, tracker_id = %tracker.id(), "the tracker serves");
-    let app = app(tracker.clone(), options.origins);
+    let app = app(tracker.clone(), options.origins, options.quotas);
     serve(listener, app, options.limits, shutdown).await?;
     tracing::info!("the tracker stops");
     tracker.close().await?;

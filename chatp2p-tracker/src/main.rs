@@ -20,8 +20,12 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(config: &Config) -> anyhow::Result<()> {
-    match config.command {
+    match &config.command {
         Some(Command::Openapi) => Ok(std::io::stdout().write_all(chatp2p_tracker::spec().await?.as_bytes())?),
+        Some(Command::Release { name }) => {
+            config.release(name).await?;
+            Ok(writeln!(std::io::stdout(), "{name} is released; a tracker that runs frees it within ten seconds")?)
+        }
         None => serve(config).await,
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use chatp2p_core::record::Endpoint;
-use chatp2p_core::transport::{Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
+use chatp2p_core::transport::{Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
@@ -68,7 +68,7 @@ impl Transport for UnixTransport {
         Ok(Box::new(SocketListener { endpoint: at.clone(), path, socket, _lock: lock }))
     }
 
-    async fn dial(&self, to: &Endpoint) -> Result<Link, TransportError> {
+    async fn dial(&self, to: &Endpoint, _: &Clearance) -> Result<Link, TransportError> {
         let unreachable =
             |error: std::io::Error| TransportError::Unreachable { endpoint: to.clone(), reason: error.to_string() };
         Ok(link(UnixStream::connect(self.file(to, "sock")?).await.map_err(unreachable)?))

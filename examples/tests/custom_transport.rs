@@ -15,7 +15,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use async_trait::async_trait;
 use chatp2p_core::record::Endpoint;
 use chatp2p_core::testing::transport::in_time;
-use chatp2p_core::transport::{Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
+use chatp2p_core::transport::{Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
 use futures_util::StreamExt;
 
 use unix::UnixTransport;
@@ -49,8 +49,8 @@ impl Transport for Temporary {
         self.0.listen(at).await
     }
 
-    async fn dial(&self, to: &Endpoint) -> Result<Link, TransportError> {
-        self.0.dial(to).await
+    async fn dial(&self, to: &Endpoint, clearance: &Clearance) -> Result<Link, TransportError> {
+        self.0.dial(to, clearance).await
     }
 }
 
@@ -66,9 +66,9 @@ async fn a_socket_that_a_crash_left_behind_is_no_obstacle() {
     let socket = transport.1.path().join("bob.sock");
     drop(UnixListener::bind(&socket).unwrap());
     assert!(socket.exists());
-    assert!(matches!(transport.dial(&bob()).await, Err(TransportError::Unreachable { .. })));
+    assert!(matches!(transport.dial(&bob(), &Clearance::of_the_user()).await, Err(TransportError::Unreachable { .. })));
     let listener = transport.listen(&bob()).await.unwrap();
-    transport.dial(&bob()).await.unwrap();
+    transport.dial(&bob(), &Clearance::of_the_user()).await.unwrap();
     drop(listener);
     assert!(!socket.exists());
 }

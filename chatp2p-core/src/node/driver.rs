@@ -2,6 +2,7 @@
 //! decides it all, makes it durable with one commit, and only then sends and tells.
 
 mod dials;
+mod heard;
 mod links;
 
 pub(super) use dials::accept_all;
@@ -16,11 +17,14 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
 use crate::identity::PeerId;
+use crate::protocol::wire::Frame;
 use crate::protocol::{
     Ask, Command, CommandId, Decision, Effect, Event, Found, Input, LinkId, Loaded, Me, Outcome, Refusal, State,
 };
+use crate::record::{PeerRecord, Reach};
 use crate::storage::{Committed, StorageError};
-use crate::transport::{Link, SecureLink};
+use crate::transport::crowd::Crowd;
+use crate::transport::{DialBudget, Link, SecureLink};
 
 use super::NodeError;
 use super::builder::{Parts, answer, seed};
@@ -36,7 +40,14 @@ const TURN: usize = 1_024;
 const RELOAD_EVERY: Duration = Duration::from_millis(500);
 
 /// The most handshakes with callers at the same time. Each costs a millisecond of work and some 50 kB for ten seconds.
-pub(super) const MAX_HANDSHAKES: usize = 256;
+const MAX_HANDSHAKES: usize = 256;
+
+/// The most links of callers that have proved a key and are not up yet: a quarter of all links there may be, so that those
+/// who stop there leave room for those who go on.
+const MAX_GREETINGS: usize = 256;
+
+/// Of both, the most of one address that is not this machine, as at the listener.
+const MAX_CALLERS_PER_ADDRESS: usize = 32;
 
 /// Answered when the command's turn is durable, or has failed.
 pub(super) type Reply = oneshot::Sender<Result<Outcome, CommandError>>;
@@ -95,9 +106,16 @@ pub(super) struct Driver {
     pending: VecDeque<Input>,
     looks: Vec<Look>,
     dials: BTreeMap<PeerId, AbortHandle>,
-    /// Those with callers that are not done yet, oldest first.
-    handshakes: VecDeque<AbortHandle>,
+    /// The handshakes with callers that are not done yet.
+    handshakes: BTreeMap<u64, AbortHandle>,
+    callers: Crowd<u64>,
+    /// How many have called.
+    calls: u64,
+    /// Links of callers that are not up yet.
+    greeting: Crowd<LinkId>,
     dialling: Arc<Semaphore>,
+    budget: Arc<DialBudget>,
+    heard: heard::Heard,
     /// Everything the driver has started; ends with it.
     tasks: JoinSet<()>,
 }
@@ -122,8 +140,13 @@ impl Driver {
             pending: VecDeque::new(),
             looks: Vec::new(),
             dials: BTreeMap::new(),
-            handshakes: VecDeque::new(),
+            handshakes: BTreeMap::new(),
+            callers: Crowd::new(MAX_HANDSHAKES, MAX_CALLERS_PER_ADDRESS),
+            calls: 0,
+            greeting: Crowd::new(MAX_GREETINGS, MAX_CALLERS_PER_ADDRESS),
             dialling: Arc::new(Semaphore::new(dials::MAX_DIALS)),
+            budget: Arc::default(),
+            heard: heard::Heard::default(),
             tasks: JoinSet::new(),
         }
     }
@@ -142,7 +165,12 @@ impl Driver {
             let mut next = first;
             for _ in 0..TURN {
                 let Some(inbound) = next.take().or_else(|| self.inbox.try_recv().ok()) else { break };
-                if let Some(input) = self.admit(inbound) {
+                let input = self.admit(inbound);
+                // What had to make room for it goes first.
+                while let Some(earlier) = self.pending.pop_front() {
+                    self.state.handle(earlier, now, &mut decision);
+                }
+                if let Some(input) = input {
                     self.state.handle(input, now, &mut decision);
                 }
             }
@@ -191,11 +219,25 @@ impl Driver {
                 match &input {
                     Input::LinkDown(link) => drop(self.links.remove(link)),
                     Input::DialFailed { peer, .. } => drop(self.dials.remove(peer)),
+                    Input::Found { answer: Found::Record(record), .. } => self.hear_tracker(record.record()),
+                    Input::Frame { link, frame: Frame::Hello { record } } => self.hear_peer(*link, record.record()),
                     _ => {}
                 }
                 Some(input)
             }
         }
+    }
+
+    fn hear_tracker(&mut self, record: &PeerRecord) {
+        self.heard.listed(record.peer_id, &record.endpoints, |peer| self.state.contact(peer).is_some());
+    }
+
+    fn hear_peer(&mut self, link: LinkId, record: &PeerRecord) {
+        // Without an address of its own the other end is on this machine.
+        let across = self.links.get(&link).map(|link| link.remote.map_or(Reach::Process, |at| Reach::across(at.ip())));
+        // Of a link that is gone already nothing is known.
+        let across = across.unwrap_or(Reach::Public);
+        self.heard.said(record.peer_id, across, |peer| self.state.contact(peer).is_some());
     }
 
     /// Commit, then look up, send and tell.

@@ -179,6 +179,12 @@ impl State {
         self.contacts.get(&peer)
     }
 
+    /// Whether the two ends of a link are still greeting each other.
+    pub fn is_greeting(&self, link: LinkId) -> bool {
+        let phase = self.links.get(&link).map(|link| link.phase);
+        matches!(phase, Some(Phase::Hello | Phase::Judging | Phase::Greeted))
+    }
+
     /// Whether a key is pinned for this name.
     pub fn knows(&self, name: &Username) -> bool {
         self.names.here(name).is_some()

@@ -30,6 +30,7 @@ macro_rules! registry_store_contract {
             names_that_differ_at_all_are_different
             many_are_kept_at_once
             the_forgotten_are_gone
+            a_name_is_to_be_freed_until_it_is_forgotten
             nothing_to_do_is_no_error
         }
     };
@@ -44,6 +45,25 @@ macro_rules! registry_store_contract {
             drop(guard);
         })*
     };
+}
+
+/// What the operator wants is kept until it is done.
+///
+/// # Panics
+/// When the store does otherwise.
+pub async fn a_name_is_to_be_freed_until_it_is_forgotten(store: &dyn RegistryStore) {
+    let [alice, bob]: [Username; 2] = ["alice", "bob"].map(|name| name.parse().expect("a username"));
+    store.load().await.unwrap();
+    store.commit(vec![registration(1, "alice")]).await.unwrap();
+    assert!(!store.release(&bob).await.unwrap());
+    assert_eq!(store.released().await.unwrap(), []);
+    assert!(store.release(&alice).await.unwrap());
+    assert!(store.release(&alice).await.unwrap());
+    store.commit(vec![registration(1, "alice")]).await.unwrap();
+    assert_eq!(store.released().await.unwrap(), std::slice::from_ref(&alice));
+    store.forget(vec![alice]).await.unwrap();
+    assert_eq!(store.released().await.unwrap(), []);
+    assert_eq!(store.load().await.unwrap().registrations, []);
 }
 
 /// A classic registration.
@@ -227,5 +247,13 @@ impl RegistryStore for FaultyRegistry {
 
     async fn forget(&self, names: Vec<Username>) -> Result<(), StorageError> {
         self.inner.forget(names).await
+    }
+
+    async fn release(&self, name: &Username) -> Result<bool, StorageError> {
+        self.inner.release(name).await
+    }
+
+    async fn released(&self) -> Result<Vec<Username>, StorageError> {
+        self.inner.released().await
     }
 }

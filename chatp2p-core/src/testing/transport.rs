@@ -13,7 +13,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt, future, stream};
 use tokio::time::timeout;
 
 use crate::record::Endpoint;
-use crate::transport::{Link, LinkSink, LinkStream, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
+use crate::transport::{Clearance, Link, LinkSink, LinkStream, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
 
 pub use secured::*;
 
@@ -92,7 +92,7 @@ pub async fn in_time<T>(case: impl Future<Output = T>) -> T {
 pub async fn pair(transport: &dyn Transport, at: &Endpoint) -> (Link, Link) {
     let mut listener = transport.listen(at).await.expect("listens");
     let there = listener.endpoint().clone();
-    let (dialled, accepted) = future::join(transport.dial(&there), listener.accept()).await;
+    let (dialled, accepted) = future::join(transport.dial(&there, &Clearance::of_the_user()), listener.accept()).await;
     (dialled.expect("dials"), accepted.expect("accepts"))
 }
 
@@ -179,14 +179,14 @@ pub async fn dropping_a_link_ends_it_for_the_other_end(transport: &dyn Transport
 /// Where nobody has ever listened, and where somebody did.
 pub async fn nobody_listening_is_unreachable(transport: &dyn Transport, at: &Endpoint) {
     let there = transport.listen(at).await.expect("listens").endpoint().clone();
-    let error = transport.dial(&there).await.expect_err("nobody is there");
+    let error = transport.dial(&there, &Clearance::of_the_user()).await.expect_err("nobody is there");
     assert!(matches!(&error, TransportError::Unreachable { endpoint, .. } if *endpoint == there), "{error}");
 }
 
 /// Neither dialled nor listened at.
 pub async fn an_endpoint_of_another_transport_is_unsupported(transport: &dyn Transport, _: &Endpoint) {
     let foreign: Endpoint = "pigeon:roost".parse().expect("an endpoint");
-    let error = transport.dial(&foreign).await.expect_err("not ours");
+    let error = transport.dial(&foreign, &Clearance::of_the_user()).await.expect_err("not ours");
     assert!(matches!(error, TransportError::Unsupported { .. }), "{error}");
     let error = transport.listen(&foreign).await.expect_err("not ours");
     assert!(matches!(error, TransportError::Unsupported { .. }), "{error}");
@@ -198,7 +198,7 @@ pub async fn a_taken_address_is_refused(transport: &dyn Transport, at: &Endpoint
     let there = first.endpoint().clone();
     let error = transport.listen(&there).await.expect_err("it is taken");
     assert!(matches!(&error, TransportError::AddressInUse { endpoint } if *endpoint == there), "{error}");
-    let (dialled, accepted) = future::join(transport.dial(&there), first.accept()).await;
+    let (dialled, accepted) = future::join(transport.dial(&there, &Clearance::of_the_user()), first.accept()).await;
     assert!(dialled.is_ok() && accepted.is_ok());
 }
 
@@ -206,12 +206,12 @@ pub async fn a_taken_address_is_refused(transport: &dyn Transport, at: &Endpoint
 pub async fn dropping_a_listener_frees_its_address_at_once(transport: &dyn Transport, at: &Endpoint) {
     let mut first = transport.listen(at).await.expect("listens");
     let there = first.endpoint().clone();
-    let (old_one, old_other) = future::join(transport.dial(&there), first.accept()).await;
+    let (old_one, old_other) = future::join(transport.dial(&there, &Clearance::of_the_user()), first.accept()).await;
     let (mut old_one, mut old_other) = (old_one.expect("dials"), old_other.expect("accepts"));
     drop(first);
     for round in 0..3 {
         let mut again = transport.listen(&there).await.expect("listens at the same address again");
-        let (one, other) = future::join(transport.dial(&there), again.accept()).await;
+        let (one, other) = future::join(transport.dial(&there, &Clearance::of_the_user()), again.accept()).await;
         let (mut one, mut other) = (one.expect("dials"), other.expect("accepts"));
         one.outgoing.send(pattern(10, round)).await.expect("sends");
         assert_eq!(next(&mut other).await, pattern(10, round));
@@ -225,10 +225,10 @@ pub async fn giving_up_a_dial_leaves_no_live_link(transport: &dyn Transport, at:
     let mut listener = transport.listen(at).await.expect("listens");
     let there = listener.endpoint().clone();
     for _ in 0..20 {
-        drop(transport.dial(&there).now_or_never());
+        drop(transport.dial(&there, &Clearance::of_the_user()).now_or_never());
     }
     let honest = async {
-        let mut link = transport.dial(&there).await.expect("dials");
+        let mut link = transport.dial(&there, &Clearance::of_the_user()).await.expect("dials");
         link.outgoing.send(Bytes::from_static(b"honest")).await.expect("sends");
         link
     };
@@ -255,7 +255,7 @@ pub async fn giving_up_an_accept_loses_no_link(transport: &dyn Transport, at: &E
             tokio::task::yield_now().await;
         }
     };
-    let (dialled, accepted) = future::join(transport.dial(&there), accepting).await;
+    let (dialled, accepted) = future::join(transport.dial(&there, &Clearance::of_the_user()), accepting).await;
     let (mut one, mut other) = (dialled.expect("dials"), accepted.expect("accepts"));
     one.outgoing.send(pattern(10, 0)).await.expect("sends");
     assert_eq!(next(&mut other).await, pattern(10, 0));

@@ -1,11 +1,13 @@
 //! A tracker somewhere else, reached over HTTP. Whatever answers is not trusted: answers are bounded, records are
 //! verified, redirects are not followed.
 
+mod near;
 mod wire;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,12 +17,14 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use serde::de::DeserializeOwned;
 
 use crate::identity::Username;
+use crate::record::Reach;
 
 use super::{
     Claim, DEFAULT_MAX_REGISTRATIONS, Lease, LeaseAction, MAX_PAGE, Page, PeerQuery, Registration, Tracker,
     TrackerError, TrackerHealth,
 };
 
+use near::{NearOnly, TooFar, is_near};
 use wire::{Beat, Done, Health, Listed, Problem, Register};
 
 /// How long to wait for a connection: a tracker that needs longer is not there for a person who waits.
@@ -47,7 +51,14 @@ const MAX_LISTING_BYTES: usize = 256 << 20;
 pub struct HttpTracker {
     client: Client,
     base: Url,
+    /// Whether it may be used without TLS beyond the local network.
+    anywhere: bool,
+    /// The farthest address that has answered, by its place in [`REACHES`]; 0 for none.
+    reach: Arc<AtomicU8>,
 }
+
+/// From near to far.
+const REACHES: [Reach; 4] = [Reach::Process, Reach::Loopback, Reach::Private, Reach::Public];
 
 /// What came back, whole and within its bound.
 struct Answer {
@@ -57,15 +68,29 @@ struct Answer {
 }
 
 impl HttpTracker {
-    /// The tracker at this URL: `http` or `https`, perhaps with a path under which it is served. Connects only when used.
+    /// The tracker at this URL: `https`, or `http` on this machine and in the local network, perhaps with a path under which
+    /// it is served. Connects only when used.
     ///
     /// The environment's proxies are not used, and no TLS provider has to be installed. Certificates are judged as the
     /// operating system does.
     ///
     /// # Errors
     /// [`TrackerError::Invalid`] for anything that is no such URL; [`Unreachable`](TrackerError::Unreachable) for `https`
-    /// where the system knows no certificates.
+    /// where the system knows no certificates; [`Insecure`](TrackerError::Insecure) for `http` and an address beyond the local
+    /// network. Where a name leads is found out, and refused, when it is used.
     pub fn new(url: &str) -> Result<Self, TrackerError> {
+        Self::at(url, false)
+    }
+
+    /// The same, also without TLS beyond the local network: whoever is on the way can read and change what the tracker says.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), without `Insecure`.
+    pub fn new_insecure(url: &str) -> Result<Self, TrackerError> {
+        Self::at(url, true)
+    }
+
+    fn at(url: &str, insecure: bool) -> Result<Self, TrackerError> {
         let invalid = || TrackerError::Invalid {
             reason: "tracker_url: an address as in http://localhost:8000 is needed, without user, query or fragment"
                 .to_owned(),
@@ -79,12 +104,19 @@ impl HttpTracker {
         if !plain || !matches!(base.scheme(), "http" | "https") {
             return Err(invalid());
         }
+        let anywhere = insecure || base.scheme() == "https";
+        let literal = base.host_str().unwrap_or_default().trim_matches(['[', ']']).parse::<IpAddr>();
+        if !anywhere && literal.is_ok_and(|ip| !is_near(ip)) {
+            return Err(TrackerError::Insecure { host: base.host_str().unwrap_or_default().to_owned() });
+        }
         let unusable = |source: Box<dyn std::error::Error + Send + Sync>| TrackerError::Unreachable {
             url: base.to_string(),
             source: Some(source),
         };
         let tls = tls_config(base.scheme() == "https").map_err(|error| unusable(Box::new(error)))?;
-        let client = Client::builder()
+        let client = Client::builder();
+        let client = if anywhere { client } else { client.dns_resolver(NearOnly) };
+        let client = client
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -95,7 +127,7 @@ impl HttpTracker {
             .user_agent(concat!("chatp2p/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| unusable(Box::new(error)))?;
-        Ok(Self { client, base })
+        Ok(Self { client, base, anywhere, reach: Arc::new(AtomicU8::new(0)) })
     }
 
     /// Its address.
@@ -107,9 +139,19 @@ impl HttpTracker {
     /// `None` when there is no way to it now.
     pub async fn local_address(&self) -> Option<IpAddr> {
         let host = self.base.host_str()?.trim_matches(['[', ']']).to_owned();
-        let connecting = tokio::net::TcpStream::connect((host, self.base.port_or_known_default()?));
-        let stream = tokio::time::timeout(CONNECT_WITHIN, connecting).await.ok()?.ok()?;
-        stream.local_addr().ok().map(|address| address.ip())
+        let port = self.base.port_or_known_default()?;
+        let connecting = async {
+            for address in tokio::net::lookup_host((host, port)).await.ok()? {
+                if (self.anywhere || is_near(address.ip()))
+                    && let Ok(stream) = tokio::net::TcpStream::connect(address).await
+                {
+                    return stream.local_addr().ok();
+                }
+            }
+            None
+        };
+        let local = tokio::time::timeout(CONNECT_WITHIN, connecting).await.ok()??;
+        Some(local.ip())
     }
 
     fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> RequestBuilder {
@@ -125,6 +167,10 @@ impl HttpTracker {
 
     async fn send(&self, request: RequestBuilder, limit: usize) -> Result<Answer, TrackerError> {
         let mut response = request.send().await.map_err(|error| self.unreachable(error))?;
+        // Known before the answer is believed: whoever asks how far the tracker is has the answer then.
+        let across = response.remote_addr().map_or(Reach::Public, |address| Reach::across(address.ip()));
+        let place = REACHES.iter().position(|reach| *reach == across).unwrap_or(REACHES.len());
+        self.reach.fetch_max(u8::try_from(place).unwrap_or(u8::MAX), Ordering::SeqCst);
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
@@ -158,6 +204,9 @@ impl HttpTracker {
     }
 
     fn unreachable(&self, error: reqwest::Error) -> TrackerError {
+        if TooFar::is_reason_of(&error) {
+            return TrackerError::Insecure { host: self.base.host_str().unwrap_or_default().to_owned() };
+        }
         // The address of a farewell carries its proof.
         TrackerError::Unreachable { url: self.url().to_owned(), source: Some(Box::new(error.without_url())) }
     }
@@ -242,6 +291,14 @@ impl Tracker for HttpTracker {
     async fn health(&self) -> Result<TrackerHealth, TrackerError> {
         let answer = self.send(self.request(Method::GET, &["health"], &[]), MAX_ANSWER_BYTES).await?;
         self.read::<Health>(&answer, None)?.into_health().map_err(|reason| self.protocol(reason))
+    }
+
+    fn reach(&self) -> Reach {
+        // Nothing that answers over a socket is in this process: the first place stands for no answer.
+        match self.reach.load(Ordering::SeqCst) {
+            0 => Reach::Public,
+            place => REACHES.get(usize::from(place)).copied().unwrap_or(Reach::Public),
+        }
     }
 }
 

@@ -11,12 +11,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Wall;
 use crate::identity::Username;
+use crate::record::Reach;
 use crate::storage::{MemoryRegistry, RegistryStore, StorageError};
 
 use super::registry::{Enrolment, Listing, Registry, Rules};
 use super::{
-    Claim, DEFAULT_MAX_REGISTRATIONS, DEFAULT_TTL, Lease, LeaseAction, LeaseProof, Page, PeerQuery, Registration,
-    Tracker, TrackerError, TrackerHealth, TrackerId,
+    Claim, DEFAULT_MAX_REGISTRATIONS, DEFAULT_NAME_TTL, DEFAULT_TTL, Lease, LeaseAction, LeaseProof, Page, PeerQuery,
+    Registration, Tracker, TrackerError, TrackerHealth, TrackerId,
 };
 
 use actor::{Actor, Command};
@@ -57,7 +58,12 @@ impl LocalTracker {
     pub fn builder() -> LocalTrackerBuilder {
         LocalTrackerBuilder {
             store: Arc::new(MemoryRegistry::new()),
-            rules: Rules { ttl: DEFAULT_TTL, max_registrations: DEFAULT_MAX_REGISTRATIONS },
+            rules: Rules {
+                ttl: DEFAULT_TTL,
+                max_registrations: DEFAULT_MAX_REGISTRATIONS,
+                name_ttl: DEFAULT_NAME_TTL,
+                require_signed: false,
+            },
         }
     }
 
@@ -176,6 +182,12 @@ impl Tracker for LocalTracker {
             now,
         })
     }
+
+    /// What is in the same process has the same owner. Whoever opens it to others as well, and has a node use it directly,
+    /// trusts them with the addresses that this node dials; a node that goes through [`HttpTracker`](super::HttpTracker) does not.
+    fn reach(&self) -> Reach {
+        Reach::Process
+    }
 }
 
 impl LocalTrackerBuilder {
@@ -197,6 +209,20 @@ impl LocalTrackerBuilder {
     #[must_use]
     pub const fn max_registrations(mut self, max: usize) -> Self {
         self.rules.max_registrations = max;
+        self
+    }
+
+    /// How long a key owns a name after it last used it; [`DEFAULT_NAME_TTL`] unless set.
+    #[must_use]
+    pub const fn name_ttl(mut self, name_ttl: Duration) -> Self {
+        self.rules.name_ttl = name_ttl;
+        self
+    }
+
+    /// Whether classic clients, who sign nothing, are turned away; not unless set.
+    #[must_use]
+    pub const fn require_signed(mut self, require_signed: bool) -> Self {
+        self.rules.require_signed = require_signed;
         self
     }
 

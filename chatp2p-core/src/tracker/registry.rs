@@ -34,6 +34,10 @@ pub struct Rules {
     pub ttl: Duration,
     /// The most registrations, listed or not.
     pub max_registrations: usize,
+    /// How long a key owns a name after its last beat.
+    pub name_ttl: Duration,
+    /// Whether names are listed for those alone who sign.
+    pub require_signed: bool,
 }
 
 /// What a claim that was granted gives.
@@ -59,7 +63,7 @@ pub struct Registry {
     slots: BTreeMap<Username, Slot>,
     /// What the names look like that are held, or would be again with a beat.
     shapes: Shapes,
-    /// The names that nobody owns, by when they can make room for others; may be early, never late.
+    /// All names, by when they can make room for others; may be early, never late.
     spare: BTreeSet<(Wall, Username)>,
     /// What the names were like that changed in this turn; `None` for those that are new.
     journal: BTreeMap<Username, Option<Slot>>,
@@ -97,8 +101,14 @@ impl Slot {
         self.registration.record.as_ref()
     }
 
-    fn is_owned(&self) -> bool {
+    /// Whether a key has claimed the name, now or long ago.
+    fn has_key(&self) -> bool {
         self.registration.record.is_some()
+    }
+
+    /// Until when a key owns the name unless it uses it again; the beginning of time for a name without a key.
+    fn owned_until(&self, rules: &Rules) -> Wall {
+        if self.has_key() { self.last_heartbeat.plus(rules.name_ttl) } else { Wall::default() }
     }
 
     fn has_left(&self) -> bool {
@@ -110,8 +120,8 @@ impl Slot {
     }
 
     /// Whether nobody else may come near the name.
-    fn is_held(&self, now: Wall) -> bool {
-        self.is_owned() || self.is_active(now)
+    fn is_held(&self, rules: &Rules, now: Wall) -> bool {
+        now < self.owned_until(rules) || self.is_active(now)
     }
 
     fn is_at(&self, claim: &ClassicClaim) -> bool {
@@ -175,9 +185,14 @@ impl Registry {
 
     fn enrol_classic(&mut self, claim: &ClassicClaim, now: Wall) -> Result<Enrolment, TrackerError> {
         let name = claim.username();
+        if self.rules.require_signed {
+            return Err(TrackerError::SignatureRequired { name: name.clone() });
+        }
         let slot = self.slots.get(name);
         match slot {
-            Some(slot) if slot.is_owned() => return Err(TrackerError::ProofRequired { name: name.clone() }),
+            Some(slot) if slot.has_key() && slot.is_held(&self.rules, now) => {
+                return Err(TrackerError::ProofRequired { name: name.clone() });
+            }
             Some(slot) if slot.is_active(now) && !slot.is_at(claim) => {
                 return Err(TrackerError::NameTaken { name: name.clone() });
             }
@@ -207,10 +222,15 @@ impl Registry {
                 if record.seq <= known.record().seq {
                     return Err(TrackerError::RecordStale { known: known.record().seq });
                 }
+                if !slot.is_held(&self.rules, now) {
+                    // A look-alike may have come in the meantime.
+                    self.clear_the_way(name, now)?;
+                }
             }
-            Some((_, Some(_))) => return Err(TrackerError::NameTaken { name: name.clone() }),
-            Some((slot, None)) if slot.is_active(now) => return Err(TrackerError::NameTaken { name: name.clone() }),
-            Some((_, None)) | None => self.clear_the_way(name, now)?,
+            Some((slot, _)) if slot.is_held(&self.rules, now) => {
+                return Err(TrackerError::NameTaken { name: name.clone() });
+            }
+            Some(_) | None => self.clear_the_way(name, now)?,
         }
         let (host, port) = address_of(signed);
         let lease = LeaseState { secret, counter: 0 };
@@ -223,7 +243,7 @@ impl Registry {
         let mut expired = Vec::new();
         for other in self.shapes.like(name) {
             let Some(slot) = self.slots.get(&other) else { continue };
-            if slot.is_held(now) {
+            if slot.is_held(&self.rules, now) {
                 return Err(TrackerError::NameConfusable { name: name.clone(), other });
             }
             expired.push(other);
@@ -271,6 +291,7 @@ impl Registry {
     /// [`TrackerError::Unknown`], [`ProofRequired`](TrackerError::ProofRequired), [`ProofInvalid`](TrackerError::ProofInvalid).
     pub fn beat(&mut self, name: &Username, proof: Option<LeaseProof>, now: Wall) -> Result<(), TrackerError> {
         self.follow(now);
+        self.let_in(name)?;
         let slot = permitted(&mut self.slots, name, proof, LeaseAction::Heartbeat)?;
         slot.last_heartbeat = now;
         slot.alive_until = now.plus(self.rules.ttl);
@@ -283,9 +304,27 @@ impl Registry {
     /// As for [`beat`](Self::beat).
     pub fn leave(&mut self, name: &Username, proof: Option<LeaseProof>, now: Wall) -> Result<(), TrackerError> {
         self.follow(now);
+        self.let_in(name)?;
         permitted(&mut self.slots, name, proof, LeaseAction::Unregister)?;
         self.leave_name(name);
         Ok(())
+    }
+
+    /// Frees a name, whoever owns it: its operator wants it so.
+    pub fn release(&mut self, name: &Username) {
+        if self.slots.contains_key(name) {
+            self.change(name, None);
+        }
+    }
+
+    /// Turns those away who do not sign, where all must.
+    fn let_in(&self, name: &Username) -> Result<(), TrackerError> {
+        match self.slots.get(name) {
+            Some(slot) if self.rules.require_signed && !slot.has_key() => {
+                Err(TrackerError::SignatureRequired { name: name.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn leave_name(&mut self, name: &Username) {
@@ -295,14 +334,14 @@ impl Registry {
         self.change(name, Some(slot));
     }
 
-    /// Drops the name that nobody owns and that has been away the longest. False when there is none.
+    /// Drops the name that nobody holds and that has been away the longest. False when there is none.
     fn make_room(&mut self, now: Wall) -> bool {
         while let Some((from, name)) = self.spare.first().cloned() {
             if from > now {
                 return false;
             }
             match self.slots.get(&name) {
-                Some(slot) if slot.is_active(now) => self.file_as_spare(&name),
+                Some(slot) if slot.is_held(&self.rules, now) => self.file_as_spare(&name),
                 Some(_) => {
                     self.change(&name, None);
                     return true;
@@ -340,7 +379,7 @@ fn permitted<'a>(
 ) -> Result<&'a mut Slot, TrackerError> {
     let unknown = || TrackerError::Unknown { name: name.clone() };
     let slot = slots.get_mut(name).ok_or_else(unknown)?;
-    if slot.is_owned() {
+    if slot.has_key() {
         let proof = proof.ok_or_else(|| TrackerError::ProofRequired { name: name.clone() })?;
         let lease = slot.lease.as_mut().ok_or_else(unknown)?;
         if proof.counter <= lease.counter || !proof.holds(&lease.secret, action, name) {
@@ -362,5 +401,7 @@ pub(crate) fn address_of(record: &SignedRecord) -> (String, u16) {
     (host, first.port().unwrap_or(0))
 }
 
+#[cfg(test)]
+mod owners;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::PollSender;
 
-use super::{Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
+use super::{Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
 use crate::record::Endpoint;
 
 const SCHEME: &str = "memory";
@@ -73,7 +73,7 @@ impl Transport for MemoryTransport {
         Ok(Box::new(MemoryListener { network: self.clone(), endpoint: at.clone(), links }))
     }
 
-    async fn dial(&self, to: &Endpoint) -> Result<Link, TransportError> {
+    async fn dial(&self, to: &Endpoint, _: &Clearance) -> Result<Link, TransportError> {
         let unreachable =
             |reason: &str| TransportError::Unreachable { endpoint: to.clone(), reason: reason.to_owned() };
         let listener = self.names().get(name_of(to)?).cloned().ok_or_else(|| unreachable("nobody listens there"))?;

@@ -152,13 +152,13 @@ async fn flush(outgoing: &mut LinkSink, tunnel: &mut Tunnel) -> Result<(), Trans
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::{MemoryTransport, Transport};
+    use crate::transport::{Clearance, MemoryTransport, Transport};
 
     async fn pair() -> (Link, Link) {
         let network = MemoryTransport::new();
         let at = "memory:bob".parse().unwrap();
         let mut listener = network.listen(&at).await.unwrap();
-        (network.dial(&at).await.unwrap(), listener.accept().await.unwrap())
+        (network.dial(&at, &Clearance::of_the_user()).await.unwrap(), listener.accept().await.unwrap())
     }
 
     fn alice() -> Identity {

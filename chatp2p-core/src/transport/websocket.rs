@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use self::listener::WebSocketListener;
-use super::{Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
+use super::{Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
 use crate::record::Endpoint;
 
 /// The WebSocket sub-protocol (`Sec-WebSocket-Protocol`) that both ends must name.
@@ -89,8 +89,8 @@ impl Transport for WebSocketTransport {
         Ok(Box::new(WebSocketListener::bind(at, self.keep_alive).await?))
     }
 
-    async fn dial(&self, to: &Endpoint) -> Result<Link, TransportError> {
-        dial::dial(to, &self.tls, self.keep_alive).await
+    async fn dial(&self, to: &Endpoint, clearance: &Clearance) -> Result<Link, TransportError> {
+        dial::dial(to, clearance, &self.tls, self.keep_alive).await
     }
 }
 

@@ -200,6 +200,28 @@ pub(crate) fn says_why(path: &str, text: &str) -> Vec<String> {
     }
 }
 
+/// A tracker dials nobody: what is registered there makes it open no connection. (It has one to its database.)
+pub(crate) fn trackers_never_dial(path: &str, text: &str) -> Vec<String> {
+    let within = ["chatp2p-core/src/tracker/local", "chatp2p-core/src/tracker/registry"];
+    let rules = within.iter().any(|module| is_module(path, module));
+    let service = is_source_of(path, "chatp2p-tracker");
+    if !(rules || service) {
+        return Vec::new();
+    }
+    let banned = [
+        "TcpStream",
+        "UdpSocket",
+        "lookup_host",
+        "reqwest",
+        "HttpTracker",
+        "transport",
+        "Transport",
+        "Clearance",
+        "dial",
+    ];
+    words(text).iter().filter(|word| banned.contains(&word.as_str())).map(|word| format!("names {word}")).collect()
+}
+
 /// A file can be held in the head.
 pub(crate) fn short_enough(path: &str, text: &str) -> Vec<String> {
     let lines = text.lines().count();

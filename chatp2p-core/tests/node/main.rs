@@ -4,6 +4,7 @@
 mod connecting;
 mod contacts;
 mod conversations;
+mod dialling;
 mod healing;
 mod impostors;
 mod leaving;

@@ -8,6 +8,7 @@ use chatp2p_core::message::{Delivery, Epoch, MAX_FRAME_BYTES};
 use chatp2p_core::node::{Event, PeerNode};
 use chatp2p_core::protocol::wire::{Frame, LogEntry, VERSION, encode};
 use chatp2p_core::testing::node::{Stranger, arrivals, in_time, texts_from, until};
+use chatp2p_core::transport::Clearance;
 use tokio::time::timeout;
 
 use crate::town::{Person, Town, address, all_delivered, introduce, is_connected, meet, numbered, say, ticks};
@@ -72,7 +73,7 @@ async fn callers_who_never_finish_keep_nobody_out(town: Town) {
     let at = address(&b).await;
     let mut callers = Vec::new();
     for _ in 0..300 {
-        callers.push(in_time("a caller is taken", town.network.dial(&at)).await.unwrap());
+        callers.push(in_time("a caller is taken", town.network.dial(&at, &Clearance::of_the_user())).await.unwrap());
     }
     let connected = timeout(Duration::from_secs(5), a.connect(b.username())).await;
     connected.expect("without a wait").expect("and is let in");
@@ -89,6 +90,39 @@ async fn callers_who_never_finish_keep_nobody_out_in_memory() {
 #[tokio::test]
 async fn callers_who_never_finish_keep_nobody_out_over_sockets() {
     callers_who_never_finish_keep_nobody_out(Town::over_sockets().await).await;
+}
+
+/// More than the links that a node has at all.
+const HOSTILE: u8 = 200;
+
+async fn callers_who_prove_a_key_and_say_nothing_keep_nobody_out(town: Town) {
+    let (alice, bob) = (town.alice(), town.bob());
+    let (a, b) = (alice.start().await, bob.start().await);
+    let at = address(&b).await;
+    let mut silent = Vec::new();
+    for n in 0..HOSTILE {
+        let who = Identity::from_seed(&[n.wrapping_add(20); 32]);
+        for _ in 0..6 {
+            let link = Stranger::dial(&*town.network, &at, &who, b.peer_id());
+            silent.push(in_time("a caller gets a link", link).await.unwrap());
+        }
+    }
+    assert!(silent.len() > chatp2p_core::protocol::MAX_LINKS);
+    let connected = timeout(Duration::from_secs(5), a.connect(b.username())).await;
+    connected.expect("without a wait").expect("and is let in");
+    meet(&a, &b).await;
+    say(&a, &b, "excuse me").await;
+    all_delivered(&a).await;
+}
+
+#[tokio::test]
+async fn callers_who_prove_a_key_and_say_nothing_keep_nobody_out_in_memory() {
+    callers_who_prove_a_key_and_say_nothing_keep_nobody_out(Town::in_memory().await).await;
+}
+
+#[tokio::test]
+async fn callers_who_prove_a_key_and_say_nothing_keep_nobody_out_over_sockets() {
+    callers_who_prove_a_key_and_say_nothing_keep_nobody_out(Town::over_sockets().await).await;
 }
 
 #[tokio::test]

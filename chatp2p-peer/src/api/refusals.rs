@@ -10,7 +10,7 @@ use crate::desk::DeskError;
 /// The status of a code. The classic API answers 400 wherever the node does not do what it is asked.
 const fn status(code: Code) -> StatusCode {
     match code {
-        Code::InvalidInput | Code::UnsupportedEndpoint => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::InvalidInput | Code::InsecureTracker | Code::UnsupportedEndpoint => StatusCode::UNPROCESSABLE_ENTITY,
         Code::NameTaken
         | Code::NameConfusable
         | Code::ProofRequired
@@ -23,9 +23,11 @@ const fn status(code: Code) -> StatusCode {
         | Code::ContactExists
         | Code::ContactBlocked
         | Code::SafetyNumberDiffers => StatusCode::CONFLICT,
-        Code::TrackerUnreachable | Code::TrackerProtocol | Code::ProofInvalid | Code::WrongTracker => {
-            StatusCode::BAD_GATEWAY
-        }
+        Code::TrackerUnreachable
+        | Code::TrackerProtocol
+        | Code::ProofInvalid
+        | Code::WrongTracker
+        | Code::TooManyRequests => StatusCode::BAD_GATEWAY,
         Code::TextTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnknownMessage | Code::UnknownRequest => StatusCode::NOT_FOUND,
         Code::OutboxFull | Code::ContactsFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -96,8 +98,8 @@ statuses! {
         400 "`already_running`, or the body is not JSON.",
         409 "`name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use` or `profile_unsafe`. The node does not run.",
         415 "The body is not `application/json`.",
-        422 "A field is missing, of another type, or not within its rules.",
-        502 "`tracker_unreachable` or `tracker_protocol`. The node does not run.";
+        422 "A field is missing, of another type, or not within its rules; `insecure_tracker`: without TLS, beyond the local network.",
+        502 "`tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`. The node does not run.";
     /// `POST /stop`.
     Stopping: 400 "`not_running`.";
     /// Whatever only reads.
@@ -116,7 +118,7 @@ statuses! {
         409 "`contact_blocked`.",
         415 "The body is not `application/json`.",
         422 "A field is missing or of another type.",
-        502 "`tracker_unreachable` or `tracker_protocol`, and the peer is not known from before.";
+        502 "`tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`, and the peer is not known from before.";
     /// `DELETE /disconnect/{peer_username}`.
     Disconnecting: 400 "`not_running`, or `not_connected`.";
     /// `POST /send`.

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use chatp2p_core::node::Node;
 use chatp2p_core::record::Endpoint;
 use chatp2p_core::storage::Profile;
-use chatp2p_core::tracker::Tracker;
+use chatp2p_core::tracker::{HttpTracker, Tracker};
 use chatp2p_core::transport::websocket::WebSocketTransport;
 use chatp2p_core::transport::{Listener, Transport, TransportError};
 
 use super::address::{self, Known};
-use super::{Order, Port, Start, StartError, Started, tracker};
+use super::{Order, Port, Start, StartError, Started};
 use crate::config::{DEFAULT_P2P, Options};
 
 /// Starts nodes as the options say.
@@ -81,7 +81,7 @@ impl NodeStarter {
 impl Start for NodeStarter {
     async fn start(&self, order: Order) -> Result<Started, StartError> {
         let url = order.tracker_url.as_deref().unwrap_or(&self.options.tracker);
-        let tracker = tracker::open(url, self.options.insecure_http).await?;
+        let tracker = if self.options.insecure_http { HttpTracker::new_insecure(url)? } else { HttpTracker::new(url)? };
         let tracker_url = tracker.url().to_owned();
         let door = self.open_door(order.port).await?;
         // Asked first, so that a tracker that is away costs no profile and says so by itself.

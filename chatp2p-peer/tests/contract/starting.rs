@@ -35,6 +35,19 @@ async fn start_while_running_is_400() {
 }
 
 #[tokio::test]
+async fn a_tracker_beyond_the_local_network_needs_tls() {
+    let peer = idle(&[]).await;
+    for far in ["http://192.0.2.1:8000", "http://8.8.8.8", "http://[2001:db8::1]:8000"] {
+        let order = json!({"username": "alice", "port": 0, "tracker_url": far});
+        let refused = peer.ask("POST", "/start", Some(&order)).await;
+        let problem = refused.json();
+        assert!(problem["next"].as_str().is_some_and(|next| next.contains("--insecure-http")), "{problem}");
+        refused.refuses(422, "insecure_tracker");
+    }
+    assert_eq!(peer.get("/status").await.json(), json!({"running": false}));
+}
+
+#[tokio::test]
 async fn of_many_starts_at_once_one_wins() {
     let (tracker, peer) = (tracker().await, idle(&[]).await);
     let start = || peer.start("alice", 0, tracker.api);

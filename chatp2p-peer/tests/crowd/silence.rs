@@ -27,7 +27,7 @@ const MAX_GROWTH_MB: usize = 32;
 const LOOKS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The memory that a program has in use, in megabytes.
-fn memory_mb(program: &Program) -> usize {
+pub(crate) fn memory_mb(program: &Program) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024

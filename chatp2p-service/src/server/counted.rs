@@ -3,13 +3,16 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice, Write};
-use std::net::{IpAddr, Ipv6Addr, Shutdown};
+use std::net::{IpAddr, Shutdown};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use chatp2p_core::record::network;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 
 use super::Limits;
 
@@ -75,16 +78,6 @@ impl Drop for Place {
     }
 }
 
-/// What counts as one address: a customer of an IPv6 provider has at least 64 bits of them.
-pub fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        // All of this machine's programs count as one either way.
-        IpAddr::V6(Ipv6Addr::LOCALHOST) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-    }
-}
-
 /// Says that there is no place, as far as that works without waiting.
 pub(super) fn refuse(stream: TcpStream) {
     if let Ok(mut stream) = stream.into_std() {
@@ -95,16 +88,31 @@ pub(super) fn refuse(stream: TcpStream) {
     }
 }
 
-/// A socket and its place.
+/// A socket and its place. Whoever takes nothing of what is written for too long loses both.
 #[derive(Debug)]
 pub(super) struct Counted {
     stream: TcpStream,
+    patience: Duration,
+    /// Runs while the socket takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
 impl Counted {
-    pub(super) const fn new(stream: TcpStream, place: Place) -> Self {
-        Self { stream, _place: place }
+    pub(super) const fn new(stream: TcpStream, patience: Duration, place: Place) -> Self {
+        Self { stream, patience, stalled: None, _place: place }
+    }
+
+    /// What a write came to, and an error if nothing has come of any for too long.
+    fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -116,7 +124,8 @@ impl AsyncRead for Counted {
 
 impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.watch(written, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -132,7 +141,8 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.watch(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use chatp2p_service::tls::self_signed;
 use chatp2p_service::{Limits, Tls};
+use futures_util::StreamExt;
 use poem::endpoint::make;
 use poem::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -64,6 +65,67 @@ async fn whoever_does_not_finish_a_request_head_is_cut_off() {
         assert!(start.elapsed() >= head / 2, "{begun:?} was given its time");
     }
     assert_eq!(server.bare("GET", "/", "").await.status, 200);
+}
+
+/// Far more than the buffers of both sockets hold.
+const LARGE: usize = 64 << 20;
+
+#[tokio::test]
+async fn whoever_takes_nothing_of_an_answer_is_cut_off() {
+    let large = make(|_| async {
+        let part = || Ok::<_, std::io::Error>(bytes::Bytes::from(vec![b'x'; 65_536]));
+        let body = futures_util::stream::repeat_with(part).take(LARGE / 65_536);
+        Response::builder().body(poem::Body::from_bytes_stream(body))
+    });
+    let stall = Duration::from_millis(300);
+    let server = Server::start(large, Limits { stall, ..Limits::default() }).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    silent.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    // Part of it is read slowly, which is no reason.
+    let mut part = vec![0; 1 << 20];
+    for _ in 0..4 {
+        silent.read_exact(&mut part).await.unwrap();
+        tokio::time::sleep(stall / 3).await;
+    }
+    let mut all = Vec::new();
+    let cut = async {
+        tokio::time::sleep(stall * 4).await;
+        silent.read_to_end(&mut all).await
+    };
+    let _ = timeout(PATIENCE, cut).await.expect("the connection is closed");
+    assert!(all.len() < LARGE / 2, "{}", all.len());
+}
+
+#[tokio::test]
+async fn two_thousand_who_dribble_keep_nobody_waiting() {
+    let server = Server::start(hello(), Limits::default()).await;
+    let mut dribbling = Vec::new();
+    for n in 0..2_000 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all([&b"GET / HTTP/1.1\r\nhost: te"[..], b"P"][n % 2]).await.unwrap();
+        dribbling.push(stream);
+    }
+    for _ in 0..20 {
+        let answer = timeout(PATIENCE, server.bare("GET", "/", "")).await.expect("an answer");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
+        for stream in dribbling.iter_mut().step_by(20) {
+            let _ = stream.write_all(b"s").await;
+        }
+    }
+    // And they are sent away though they never fall silent.
+    let mut rest = Vec::new();
+    let first = dribbling.swap_remove(0);
+    let (mut reading, mut writing) = first.into_split();
+    let dripping = async {
+        while writing.write_all(b"t").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = timeout(PATIENCE, reading.read_to_end(&mut rest)) => drop(ended.expect("it is sent away")),
+        () = dripping => {}
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::refusal::refusal;
-use super::{Group, Shared};
+use super::{Group, Shared, TOO_MANY};
 
 pub(super) struct Health {
     shared: Shared,
@@ -44,7 +44,8 @@ impl Example for Report {
 struct HealthRefusals;
 
 impl Statuses for HealthRefusals {
-    const STATUSES: &'static [(u16, &'static str)] = &[(503, "`tracker_unreachable`: the tracker is shutting down.")];
+    const STATUSES: &'static [(u16, &'static str)] =
+        &[(429, TOO_MANY), (503, "`tracker_unreachable`: the tracker is shutting down.")];
 }
 
 impl Health {

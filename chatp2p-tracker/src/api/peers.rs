@@ -11,7 +11,7 @@ use poem_openapi::{ApiResponse, OpenApi};
 
 use super::body::Listed;
 use super::refusal::{known_name, refusal};
-use super::{Group, Shared};
+use super::{Group, Shared, TOO_MANY};
 
 use cache::{Cache, encode};
 
@@ -48,6 +48,7 @@ struct ListRefusals;
 impl Statuses for ListRefusals {
     const STATUSES: &'static [(u16, &'static str)] = &[
         (422, "`invalid_input`: `limit` is not a number from 1 to 1000."),
+        (429, TOO_MANY),
         (503, "`tracker_unreachable`: the tracker is shutting down."),
     ];
 }
@@ -57,6 +58,7 @@ struct FindRefusals;
 impl Statuses for FindRefusals {
     const STATUSES: &'static [(u16, &'static str)] = &[
         (404, "`unknown_peer`: nobody goes by this name now."),
+        (429, TOO_MANY),
         (503, "`tracker_unreachable`: the tracker is shutting down."),
     ];
 }

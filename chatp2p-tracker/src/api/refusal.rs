@@ -13,7 +13,9 @@ pub(super) fn refusal(error: TrackerError) -> Box<Problem> {
         | TrackerError::NameConfusable { .. }
         | TrackerError::RecordStale { .. }
         | TrackerError::WrongTracker => StatusCode::CONFLICT,
-        TrackerError::ProofRequired { .. } | TrackerError::ProofInvalid => StatusCode::FORBIDDEN,
+        TrackerError::ProofRequired { .. } | TrackerError::ProofInvalid | TrackerError::SignatureRequired { .. } => {
+            StatusCode::FORBIDDEN
+        }
         TrackerError::Unknown { .. } => StatusCode::NOT_FOUND,
         TrackerError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         TrackerError::Full => StatusCode::INSUFFICIENT_STORAGE,

@@ -11,7 +11,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::body::{Heartbeat, Listed, Register, blob, bytes, proof};
 use super::refusal::{known_name, name, refusal};
-use super::{Group, Shared};
+use super::{Group, Shared, TOO_MANY};
 
 pub(super) struct Registrations {
     shared: Shared,
@@ -52,7 +52,10 @@ struct RegisterRefusals;
 impl Statuses for RegisterRefusals {
     const STATUSES: &'static [(u16, &'static str)] = &[
         (400, "`invalid_json`: no body, or one that is not JSON."),
-        (403, "`proof_required`: a key owns the name; `proof_invalid`: the signature is wrong."),
+        (
+            403,
+            "`proof_required`: a key owns the name; `proof_invalid`: the signature is wrong; `signature_required`: nobody is listed here without one.",
+        ),
         (
             409,
             "`name_taken`; `name_confusable` with `other`; `record_stale` with `known`; `wrong_tracker`: signed for another one.",
@@ -60,6 +63,7 @@ impl Statuses for RegisterRefusals {
         (413, "`body_too_large`: over 64 KiB."),
         (415, "`unsupported_media_type`: not `application/json`."),
         (422, "`invalid_input`: a field is missing, mistyped, or not within its rules."),
+        (429, TOO_MANY),
         (503, "`storage_failed`: the registration could not be kept."),
         (507, "`tracker_full`: there is no room for another name."),
     ];
@@ -70,11 +74,15 @@ struct HeartbeatRefusals;
 impl Statuses for HeartbeatRefusals {
     const STATUSES: &'static [(u16, &'static str)] = &[
         (400, "`invalid_json`: no body, or one that is not JSON."),
-        (403, "`proof_required`: a key owns the name; `proof_invalid`: the proof is wrong or was used before."),
+        (
+            403,
+            "`proof_required`: a key owns the name; `proof_invalid`: the proof is wrong or was used before; `signature_required`: nobody is listed here without a key.",
+        ),
         (404, "`unknown_peer`: the name, or this lease of it, is not known; register again."),
         (413, "`body_too_large`: over 64 KiB."),
         (415, "`unsupported_media_type`: not `application/json`."),
         (422, "`invalid_input`: a field is missing or mistyped."),
+        (429, TOO_MANY),
         (503, "`tracker_unreachable`: the tracker is shutting down."),
     ];
 }
@@ -83,9 +91,13 @@ struct UnregisterRefusals;
 
 impl Statuses for UnregisterRefusals {
     const STATUSES: &'static [(u16, &'static str)] = &[
-        (403, "`proof_required`: a key owns the name; `proof_invalid`: the proof is wrong or was used before."),
+        (
+            403,
+            "`proof_required`: a key owns the name; `proof_invalid`: the proof is wrong or was used before; `signature_required`: nobody is listed here without a key.",
+        ),
         (404, "`unknown_peer`: the name, or this lease of it, is not known."),
         (422, "`invalid_input`: a parameter is mistyped."),
+        (429, TOO_MANY),
         (503, "`storage_failed`: the farewell could not be kept."),
     ];
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod heartbeat;
+mod names;
 mod owned;
 mod pages;
 mod peers;

@@ -53,7 +53,9 @@ async fn the_version_is_told() {
 async fn the_help_names_every_flag_and_its_variable() {
     let told = program(TempDir::new().unwrap().path()).arg("--help").output().await.unwrap();
     let help = String::from_utf8(told.stdout).unwrap();
-    for flag in ["bind", "database", "allow-origin", "ttl", "max-peers", "log-json"] {
+    for flag in
+        ["bind", "database", "allow-origin", "ttl", "max-peers", "name-ttl", "require-signed", "no-quotas", "log-json"]
+    {
         assert!(help.contains(&format!("--{flag}")), "{help}");
         let variable = format!("CHATP2P_TRACKER_{}", flag.replace('-', "_").to_uppercase());
         assert!(help.contains(&variable), "{variable}: {help}");

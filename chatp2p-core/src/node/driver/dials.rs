@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::identity::PeerId;
 use crate::protocol::{CONNECT_TIMEOUT, Input};
 use crate::record::Endpoint;
-use crate::transport::{Link, Listener, SecureLink, TransportError, secure};
+use crate::transport::{Clearance, Link, Listener, SecureLink, TransportError, secure};
 
 use super::super::builder::{Parts, transport_for};
 use super::{Driver, Inbound};
@@ -21,10 +21,12 @@ impl Driver {
     /// Dials a peer at one endpoint after another until one answers and proves the key.
     pub(super) fn dial(&mut self, peer: PeerId, endpoints: Vec<Endpoint>) {
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
+        let named_by = self.heard.named_by(peer, &endpoints, parts.tracker.reach());
+        let clearance = Clearance::new(named_by, Arc::clone(&self.budget));
         let turn = Arc::clone(&self.dialling);
         let dial = self.tasks.spawn(async move {
             let Ok(_turn) = turn.acquire_owned().await else { return };
-            let inbound = match dial_any(&parts, peer, &endpoints).await {
+            let inbound = match dial_any(&parts, peer, &endpoints, &clearance).await {
                 Ok(link) => Inbound::Secured(link),
                 Err(reason) => Inbound::Input(Input::DialFailed { peer, reason }),
             };
@@ -35,15 +37,16 @@ impl Driver {
         }
     }
 
-    /// Secures a link that somebody else opened. When too many are at that already, the one that has been at it for
-    /// longest goes: an honest caller is done in moments, and whoever never is must not keep the others out.
+    /// Secures a link that somebody else opened. When too many are at that already, one that has been at it for long goes.
     pub(super) fn shake_hands(&mut self, link: Link) {
-        self.handshakes.retain(|handshake| !handshake.is_finished());
-        if self.handshakes.len() >= super::MAX_HANDSHAKES
-            && let Some(oldest) = self.handshakes.pop_front()
-        {
-            tracing::debug!("too many handshakes at once; the oldest is given up");
-            oldest.abort();
+        self.handshakes.retain(|_, handshake| !handshake.is_finished());
+        self.callers.retain(|call| self.handshakes.contains_key(&call));
+        self.calls += 1;
+        let call = self.calls;
+        let leaving = self.callers.enter(call, link.remote.map(|remote| remote.ip()));
+        if let Some(given_up) = leaving.and_then(|call| self.handshakes.remove(&call)) {
+            tracing::debug!("too many handshakes at once; one is given up");
+            given_up.abort();
         }
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
         let handshake = self.tasks.spawn(async move {
@@ -53,7 +56,7 @@ impl Driver {
                 Err(error) => tracing::debug!(?remote, %error, "a caller did not get through the handshake"),
             }
         });
-        self.handshakes.push_back(handshake);
+        self.handshakes.insert(call, handshake);
     }
 }
 
@@ -74,7 +77,12 @@ pub(in crate::node) async fn accept_all(mut listener: Box<dyn Listener>, inbox: 
     }
 }
 
-async fn dial_any(parts: &Parts, peer: PeerId, endpoints: &[Endpoint]) -> Result<SecureLink, String> {
+async fn dial_any(
+    parts: &Parts,
+    peer: PeerId,
+    endpoints: &[Endpoint],
+    clearance: &Clearance,
+) -> Result<SecureLink, String> {
     if endpoints.is_empty() {
         return Err("it has no address".to_owned());
     }
@@ -83,19 +91,28 @@ async fn dial_any(parts: &Parts, peer: PeerId, endpoints: &[Endpoint]) -> Result
     let share = share.saturating_sub(Duration::from_millis(200));
     let mut reasons = Vec::new();
     for endpoint in endpoints {
-        let attempt = timeout(share, dial_one(parts, peer, endpoint)).await.unwrap_or(Err(TransportError::TimedOut));
+        let attempt =
+            timeout(share, dial_one(parts, peer, endpoint, clearance)).await.unwrap_or(Err(TransportError::TimedOut));
         match attempt {
             Ok(link) => return Ok(link),
             Err(TransportError::Unreachable { endpoint, reason }) => reasons.push(format!("{endpoint}: {reason}")),
+            Err(TransportError::NotCleared { endpoint, reason }) => reasons.push(format!("{endpoint}: {reason}")),
             Err(error) => reasons.push(format!("{endpoint}: {error}")),
         }
     }
     Err(reasons.join("; "))
 }
 
-async fn dial_one(parts: &Parts, peer: PeerId, endpoint: &Endpoint) -> Result<SecureLink, TransportError> {
+async fn dial_one(
+    parts: &Parts,
+    peer: PeerId,
+    endpoint: &Endpoint,
+    clearance: &Clearance,
+) -> Result<SecureLink, TransportError> {
     let transport = transport_for(&parts.transports, endpoint)
         .ok_or_else(|| TransportError::Unsupported { endpoint: endpoint.clone() })?;
-    let link = transport.dial(endpoint).await?;
-    secure::client(link, &parts.identity, peer).await
+    let link = transport.dial(endpoint, clearance).await?;
+    let link = secure::client(link, &parts.identity, peer).await?;
+    clearance.found(link.remote());
+    Ok(link)
 }

@@ -1,5 +1,6 @@
 //! Live links: each has one task that carries its frames, and a bounded queue of what is to be sent.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The driver's end of a link's task. Letting go of it closes the link.
 pub(super) struct Outgoing {
     frames: mpsc::Sender<Bytes>,
+    /// The address of the other end, if it has one.
+    pub(super) remote: Option<SocketAddr>,
     _held: oneshot::Sender<()>,
 }
 
@@ -35,9 +38,12 @@ impl Driver {
         if dialled {
             self.dials.remove(&peer);
         }
+        if !dialled {
+            self.make_room(link, secure.remote());
+        }
         let (outgoing, frames) = mpsc::channel::<Bytes>(OUTGOING);
         let (held, let_go) = oneshot::channel::<()>();
-        self.links.insert(link, Outgoing { frames: outgoing, _held: held });
+        self.links.insert(link, Outgoing { frames: outgoing, remote: secure.remote(), _held: held });
         let inbox = self.own_inbox.clone();
         self.tasks.spawn(async move {
             let read = move |bytes: Bytes| match wire::decode(&bytes) {
@@ -59,6 +65,16 @@ impl Driver {
             let _ = inbox.send(Inbound::Input(Input::LinkDown(link))).await;
         });
         Input::LinkUp { link, peer, dialled }
+    }
+
+    /// Gives a caller's link a place among those that are greeting. Whoever has to go for it breaks no link that is up.
+    fn make_room(&mut self, link: LinkId, remote: Option<SocketAddr>) {
+        self.greeting.retain(|link| self.state.is_greeting(link));
+        if let Some(leaving) = self.greeting.enter(link, remote.map(|remote| remote.ip())) {
+            tracing::debug!(link = leaving.0, "too many callers are greeting at once; one is given up");
+            self.links.remove(&leaving);
+            self.pending.push_back(Input::LinkDown(leaving));
+        }
     }
 
     /// Queues a frame for a link. Never waits: a peer that does not read holds nobody up but itself.

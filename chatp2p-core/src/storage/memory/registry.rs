@@ -1,6 +1,6 @@
 //! A tracker's memory that lasts as long as the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +20,7 @@ pub struct MemoryRegistry {
 struct Kept {
     tracker_id: Option<[u8; 16]>,
     registrations: BTreeMap<Username, Registration>,
+    released: BTreeSet<Username>,
 }
 
 impl MemoryRegistry {
@@ -64,8 +65,22 @@ impl RegistryStore for MemoryRegistry {
         let mut kept = self.kept();
         for name in names {
             kept.registrations.remove(&name);
+            kept.released.remove(&name);
         }
         Ok(())
+    }
+
+    async fn release(&self, name: &Username) -> Result<bool, StorageError> {
+        let mut kept = self.kept();
+        let known = kept.registrations.contains_key(name);
+        if known {
+            kept.released.insert(name.clone());
+        }
+        Ok(known)
+    }
+
+    async fn released(&self) -> Result<Vec<Username>, StorageError> {
+        Ok(self.kept().released.iter().cloned().collect())
     }
 }
 

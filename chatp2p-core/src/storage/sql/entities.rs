@@ -19,6 +19,23 @@ pub mod meta {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The names that a tracker is to free.
+pub mod releases {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "releases")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub username: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// The names at a tracker.
 pub mod registrations {
     use sea_orm::entity::prelude::*;

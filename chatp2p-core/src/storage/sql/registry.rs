@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, TransactionTrait};
 
-use super::entities::{meta, registrations};
+use super::entities::{meta, registrations, releases};
 use super::schema::{RegistrySchema, migrate};
 use super::{CHUNK, bits, damaged, number, quiet, refused};
 use crate::clock::Wall;
@@ -92,8 +92,28 @@ impl RegistryStore for SqlRegistry {
         for chunk in names.chunks(CHUNK) {
             let these = registrations::Column::Username.is_in(chunk.iter().map(Username::as_str));
             registrations::Entity::delete_many().filter(these).exec(&turn).await.map_err(refused)?;
+            let these = releases::Column::Username.is_in(chunk.iter().map(Username::as_str));
+            releases::Entity::delete_many().filter(these).exec(&turn).await.map_err(refused)?;
         }
         turn.commit().await.map_err(refused)
+    }
+
+    async fn release(&self, name: &Username) -> Result<bool, StorageError> {
+        let turn = self.connection.begin().await.map_err(refused)?;
+        let known = registrations::Entity::find_by_id(name.as_str()).one(&turn).await.map_err(refused)?.is_some();
+        if known {
+            let wish = releases::ActiveModel { username: Set(name.to_string()) };
+            let once = OnConflict::column(releases::Column::Username).do_nothing().to_owned();
+            releases::Entity::insert(wish).on_conflict(once).exec_without_returning(&turn).await.map_err(refused)?;
+        }
+        turn.commit().await.map_err(refused)?;
+        Ok(known)
+    }
+
+    async fn released(&self) -> Result<Vec<Username>, StorageError> {
+        let rows = releases::Entity::find().all(&self.connection).await.map_err(refused)?;
+        let name = |row: releases::Model| row.username.parse().map_err(|_| damaged("a stored name is no username"));
+        rows.into_iter().map(name).collect()
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) struct RegistrySchema;
 
 impl MigratorTrait for RegistrySchema {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(RegistryRelease1)]
+        vec![Box::new(RegistryRelease1), Box::new(RegistryReleases)]
     }
 }
 
@@ -45,6 +45,24 @@ impl MigrationTrait for RegistryRelease1 {
             // The signed bytes, as they came.
             .col(ColumnDef::new("record").blob());
         manager.create_table(registrations).await
+    }
+}
+
+struct RegistryReleases;
+
+impl MigrationName for RegistryReleases {
+    fn name(&self) -> &str {
+        "registry_releases"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for RegistryReleases {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let mut releases = Table::create();
+        // The names that the operator wants to be free.
+        releases.table("releases").col(ColumnDef::new("username").text().not_null().primary_key());
+        manager.create_table(releases).await
     }
 }
 

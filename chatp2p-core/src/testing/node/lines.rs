@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{Sink, Stream};
 
 use crate::record::Endpoint;
-use crate::transport::{Link, LinkSink, LinkStream, Listener, Transport, TransportError};
+use crate::transport::{Clearance, Link, LinkSink, LinkStream, Listener, Transport, TransportError};
 
 /// Another transport, and a hand on every link that was dialled through it. What a switch does, it does to the links
 /// that are there; those that are dialled later are whole.
@@ -132,12 +132,12 @@ impl Transport for Lines {
         self.inner.listen(at).await
     }
 
-    async fn dial(&self, to: &Endpoint) -> Result<Link, TransportError> {
+    async fn dial(&self, to: &Endpoint, clearance: &Clearance) -> Result<Link, TransportError> {
         self.shared.dials.fetch_add(1, Ordering::SeqCst);
         if self.shared.closed.load(Ordering::SeqCst) {
             return Err(TransportError::Unreachable { endpoint: to.clone(), reason: "the line is down".to_owned() });
         }
-        let link = self.inner.dial(to).await?;
+        let link = self.inner.dial(to, clearance).await?;
         let line = Arc::new(Line::default());
         lock(&line.state).halves = 2;
         lock(&self.shared.lines).push(Arc::clone(&line));

@@ -9,7 +9,7 @@ use crate::crypto::OLM_V2;
 use crate::identity::{Identity, PeerId, Username};
 use crate::protocol::wire::{Frame, decode, encode};
 use crate::record::{Endpoint, ExchangeKey, PeerRecord, PreKeys, SignedRecord};
-use crate::transport::{Link, SecureLink, Transport, TransportError, secure};
+use crate::transport::{Clearance, Link, SecureLink, Transport, TransportError, secure};
 
 /// A secure link without a node behind it.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Stranger {
         identity: &Identity,
         whom: PeerId,
     ) -> Result<Self, TransportError> {
-        Ok(Self::over(secure::client(transport.dial(at).await?, identity, whom).await?))
+        Ok(Self::over(secure::client(transport.dial(at, &Clearance::of_the_user()).await?, identity, whom).await?))
     }
 
     /// Takes a link that a node dialled.

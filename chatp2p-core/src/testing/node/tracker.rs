@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::identity::Username;
+use crate::record::Reach;
 use crate::tracker::{Claim, Lease, LocalTracker, Page, PeerQuery, Registration, Tracker, TrackerError, TrackerHealth};
 
 /// A [`LocalTracker`] that can be put out of order, or replaced. Clones are handles of the same.
 #[derive(Debug, Clone)]
 pub struct FaultyTracker {
     now: Arc<Mutex<(Trouble, Arc<dyn Tracker>)>>,
+    reach: Reach,
 }
 
 /// What is wrong with a tracker.
@@ -31,7 +33,13 @@ impl FaultyTracker {
     /// When none can be had.
     pub async fn start() -> Self {
         let tracker = LocalTracker::in_memory().await.expect("a tracker");
-        Self { now: Arc::new(Mutex::new((Trouble::None, Arc::new(tracker)))) }
+        Self { now: Arc::new(Mutex::new((Trouble::None, Arc::new(tracker)))), reach: Reach::Process }
+    }
+
+    /// The same tracker, as somebody sees it who reaches it across this.
+    #[must_use]
+    pub fn seen_across(&self, reach: Reach) -> Self {
+        Self { reach, ..self.clone() }
     }
 
     /// Puts it out of order, or in order again.
@@ -52,7 +60,7 @@ impl FaultyTracker {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn reach(&self) -> Result<Arc<dyn Tracker>, TrackerError> {
+    async fn answering(&self) -> Result<Arc<dyn Tracker>, TrackerError> {
         let (trouble, tracker) = {
             let now = self.lock();
             (now.0, Arc::clone(&now.1))
@@ -68,26 +76,30 @@ impl FaultyTracker {
 #[async_trait]
 impl Tracker for FaultyTracker {
     async fn register(&self, claim: Claim) -> Result<Lease, TrackerError> {
-        self.reach().await?.register(claim).await
+        self.answering().await?.register(claim).await
     }
 
     async fn heartbeat(&self, lease: &Lease) -> Result<(), TrackerError> {
-        self.reach().await?.heartbeat(lease).await
+        self.answering().await?.heartbeat(lease).await
     }
 
     async fn unregister(&self, lease: &Lease) -> Result<(), TrackerError> {
-        self.reach().await?.unregister(lease).await
+        self.answering().await?.unregister(lease).await
     }
 
     async fn find(&self, name: &Username) -> Result<Option<Registration>, TrackerError> {
-        self.reach().await?.find(name).await
+        self.answering().await?.find(name).await
     }
 
     async fn peers(&self, query: PeerQuery) -> Result<Page<Registration>, TrackerError> {
-        self.reach().await?.peers(query).await
+        self.answering().await?.peers(query).await
     }
 
     async fn health(&self) -> Result<TrackerHealth, TrackerError> {
-        self.reach().await?.health().await
+        self.answering().await?.health().await
+    }
+
+    fn reach(&self) -> Reach {
+        self.reach
     }
 }

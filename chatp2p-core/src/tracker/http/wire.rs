@@ -166,6 +166,8 @@ impl Problem {
             (Some(Code::NameConfusable), Some(name), Some(other), _) => TrackerError::NameConfusable { name, other },
             (Some(Code::ProofRequired), Some(name), ..) => TrackerError::ProofRequired { name },
             (Some(Code::UnknownPeer), Some(name), ..) => TrackerError::Unknown { name },
+            (Some(Code::SignatureRequired), Some(name), ..) => TrackerError::SignatureRequired { name },
+            (Some(Code::TooManyRequests), ..) => TrackerError::TooManyRequests { reason },
             (Some(Code::ProofInvalid), ..) => TrackerError::ProofInvalid,
             (Some(Code::WrongTracker), ..) => TrackerError::WrongTracker,
             (Some(Code::RecordStale), _, _, Some(known)) => TrackerError::RecordStale { known },

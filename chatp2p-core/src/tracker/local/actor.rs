@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Wall;
 use crate::identity::Username;
-use crate::storage::{BEAT_WRITE_BEHIND, RegistryStore, StorageError};
+use crate::storage::{BEAT_WRITE_BEHIND, RELEASES_EVERY, RegistryStore, StorageError};
 use crate::tracker::registry::{Enrolment, Listing, Registry, Unsaved};
 use crate::tracker::{Claim, LeaseProof, TrackerError};
 
@@ -47,6 +47,8 @@ pub(super) struct Actor {
     beaten: BTreeSet<Username>,
     flushing: Vec<Username>,
     flush_at: Option<Instant>,
+    /// When to look next whether a name is to be freed.
+    releases_at: Instant,
     /// Names of which nobody knows what the store has: a commit failed, and it could not be asked.
     doubtful: BTreeSet<Username>,
 }
@@ -66,6 +68,7 @@ impl Actor {
             beaten: BTreeSet::new(),
             flushing: Vec::new(),
             flush_at: None,
+            releases_at: Instant::now(),
             doubtful: BTreeSet::new(),
         }
     }
@@ -87,6 +90,12 @@ impl Actor {
                     if let Err(error) = self.flush().await {
                         tracing::warn!(%error, "beats could not be kept; trying again");
                     }
+                }
+                () = sleep_until(self.releases_at) => {
+                    if let Err(error) = self.free_released().await {
+                        tracing::warn!(%error, "names could not be freed; trying again");
+                    }
+                    self.releases_at = Instant::now() + RELEASES_EVERY;
                 }
             }
         }
@@ -173,6 +182,26 @@ impl Actor {
             }
         }
         closing
+    }
+
+    /// Frees the names that the operator has released.
+    async fn free_released(&mut self) -> Result<(), StorageError> {
+        let names = self.store.released().await?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        names.iter().for_each(|name| self.registry.release(name));
+        let freed = self.store.forget(names.clone()).await;
+        let touched: BTreeSet<Username> = match &freed {
+            Ok(()) => self.registry.settle().into_iter().collect(),
+            Err(_) => self.registry.undo().into_iter().collect(),
+        };
+        self.show(&touched);
+        freed?;
+        for name in names {
+            tracing::info!(username = %name, "a name was released");
+        }
+        Ok(())
     }
 
     async fn save(&self, unsaved: Unsaved) -> Result<(), StorageError> {

@@ -112,7 +112,7 @@ impl Registry {
         if let Some(from) = before.as_ref().and_then(|slot| slot.spare_from) {
             self.spare.remove(&(from, name.clone()));
         }
-        let shows = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.is_owned() || !slot.has_left());
+        let shows = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.has_key() || !slot.has_left());
         match (shows(&before), shows(&slot)) {
             (false, true) => self.shapes.add(name),
             (true, false) => self.shapes.remove(name),
@@ -125,16 +125,15 @@ impl Registry {
         before
     }
 
-    /// Notes when a name that nobody owns can make room.
+    /// Notes when a name can make room.
     pub(super) fn file_as_spare(&mut self, name: &Username) {
         let Some(slot) = self.slots.get_mut(name) else { return };
         if let Some(from) = slot.spare_from.take() {
             self.spare.remove(&(from, name.clone()));
         }
-        if !slot.is_owned() {
-            let from = if slot.has_left() { slot.last_heartbeat } else { slot.alive_until };
-            slot.spare_from = Some(from);
-            self.spare.insert((from, name.clone()));
-        }
+        let from = if slot.has_left() { slot.last_heartbeat } else { slot.alive_until };
+        let from = from.max(slot.owned_until(&self.rules));
+        slot.spare_from = Some(from);
+        self.spare.insert((from, name.clone()));
     }
 }

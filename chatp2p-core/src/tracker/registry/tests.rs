@@ -8,33 +8,38 @@ use crate::record::PeerRecord;
 use crate::tracker::{Lease, PeerQuery};
 
 const TTL: Duration = Duration::from_secs(120);
-const HERE: TrackerId = TrackerId([9; 16]);
+const NAME_TTL: Duration = Duration::from_secs(90 * 86_400);
+pub(super) const HERE: TrackerId = TrackerId([9; 16]);
 
-fn at(seconds: u64) -> Wall {
+pub(super) fn at(seconds: u64) -> Wall {
     Wall::from_millis(1_700_000_000_000 + seconds * 1_000)
 }
 
-fn name(text: &str) -> Username {
+pub(super) fn name(text: &str) -> Username {
     text.parse().unwrap()
 }
 
-fn registry(max: usize) -> Registry {
-    let snapshot = RegistrySnapshot { tracker_id: HERE.0, registrations: Vec::new() };
-    Registry::new(snapshot, Rules { ttl: TTL, max_registrations: max }, at(0))
+pub(super) const fn rules(max_registrations: usize) -> Rules {
+    Rules { ttl: TTL, max_registrations, name_ttl: NAME_TTL, require_signed: false }
 }
 
-fn classic(text: &str, port: u16) -> Claim {
+pub(super) fn registry(max: usize) -> Registry {
+    let snapshot = RegistrySnapshot { tracker_id: HERE.0, registrations: Vec::new() };
+    Registry::new(snapshot, rules(max), at(0))
+}
+
+pub(super) fn classic(text: &str, port: u16) -> Claim {
     Claim::Classic(ClassicClaim::new(name(text), "192.0.2.1", port).unwrap())
 }
 
-fn signed(seed: u8, text: &str, endpoints: &[&str], seq: u64) -> Claim {
+pub(super) fn signed(seed: u8, text: &str, endpoints: &[&str], seq: u64) -> Claim {
     let identity = Identity::from_seed(&[seed; 32]);
     let endpoints = endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect();
     let record = PeerRecord { username: name(text), peer_id: identity.peer_id(), endpoints, seq, pre_keys: None };
     Claim::Signed(SignedClaim::sign(&identity, SignedRecord::sign(&identity, record).unwrap(), HERE))
 }
 
-fn alive(registry: &Registry, text: &str, now: Wall) -> bool {
+pub(super) fn alive(registry: &Registry, text: &str, now: Wall) -> bool {
     registry.listed(&name(text)).is_some_and(|listed| now < listed.alive_until)
 }
 
@@ -78,7 +83,7 @@ fn an_expired_look_alike_does_not_come_back_beside_the_new_name() {
 }
 
 #[test]
-fn an_owned_name_keeps_look_alikes_away_for_ever() {
+fn an_owned_name_keeps_look_alikes_away_though_nobody_is_there() {
     let mut registry = registry(10);
     registry.enrol(&signed(1, "alice", &["memory:alice"], 1), [0; 32], at(0)).unwrap();
     let refusal = registry.enrol(&classic("ALICE", 1), [0; 32], at(100_000));

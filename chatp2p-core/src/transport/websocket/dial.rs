@@ -11,7 +11,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
@@ -20,10 +20,15 @@ use tokio_tungstenite::tungstenite::ClientRequestBuilder;
 use super::link::{Watched, link};
 use super::{CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, KeepAlive, SUB_PROTOCOL, limits};
 use crate::record::{Endpoint, Host};
-use crate::transport::{Link, TransportError};
+use crate::transport::{Clearance, Link, NotCleared, TransportError};
+
+/// How many addresses of one host name are tried: one per IP version and one to spare. More would make a name a weapon that
+/// points many dials at victims.
+const MAX_ADDRESSES: usize = 3;
 
 pub(super) async fn dial(
     to: &Endpoint,
+    clearance: &Clearance,
     trust: &OnceLock<Arc<ClientConfig>>,
     keep_alive: KeepAlive,
 ) -> Result<Link, TransportError> {
@@ -31,8 +36,8 @@ pub(super) async fn dial(
         return Err(TransportError::Unsupported { endpoint: to.clone() });
     };
     let silent = |_| unreachable(to, "no answer in time");
-    let connecting = timeout(CONNECT_TIMEOUT, connect(host, port));
-    let (socket, remote) = connecting.await.map_err(silent)?.map_err(|error| unreachable(to, error))?;
+    let connecting = timeout(CONNECT_TIMEOUT, connect(to, host, port, clearance));
+    let (socket, remote) = connecting.await.map_err(silent)??;
     let handshake = async {
         if to.scheme() == "ws" {
             return upgrade(to, socket, remote, keep_alive).await;
@@ -43,15 +48,44 @@ pub(super) async fn dial(
     timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(silent)?
 }
 
-async fn connect(host: &Host, port: u16) -> io::Result<(TcpStream, SocketAddr)> {
-    let socket = match host {
-        Host::Ip(ip) => TcpStream::connect((*ip, port)).await?,
-        Host::Name(name) => TcpStream::connect((name.as_str(), port)).await?,
+/// Connects to the first address of the host that may be dialled and answers.
+async fn connect(
+    to: &Endpoint,
+    host: &Host,
+    port: u16,
+    clearance: &Clearance,
+) -> Result<(TcpStream, SocketAddr), TransportError> {
+    let failed = |error: io::Error| unreachable(to, error);
+    let addresses: Vec<SocketAddr> = match host {
+        Host::Ip(ip) => vec![SocketAddr::new(*ip, port)],
+        Host::Name(name) => lookup_host((name.as_str(), port)).await.map_err(failed)?.take(MAX_ADDRESSES).collect(),
     };
-    // Else two small messages in a row wait 40 ms for each other.
-    socket.set_nodelay(true)?;
-    let remote = socket.peer_addr()?;
-    Ok((socket, remote))
+    let not_cleared = |reason| TransportError::NotCleared { endpoint: to.clone(), reason };
+    let mut why = unreachable(to, "the name leads nowhere");
+    for address in addresses {
+        match open(address, clearance).await {
+            Ok(Ok((socket, remote))) => {
+                clearance.confirm(remote).map_err(not_cleared)?;
+                // Else two small messages in a row wait 40 ms for each other.
+                socket.set_nodelay(true).map_err(failed)?;
+                return Ok((socket, remote));
+            }
+            Ok(Err(error)) => why = failed(error),
+            Err(reason) => why = not_cleared(reason),
+        }
+    }
+    Err(why)
+}
+
+async fn open(address: SocketAddr, clearance: &Clearance) -> Result<io::Result<(TcpStream, SocketAddr)>, NotCleared> {
+    clearance.admit(address)?;
+    Ok(async {
+        let socket = TcpStream::connect(address).await?;
+        // Where it led, which need not be where it was meant to.
+        let remote = socket.peer_addr()?;
+        Ok((socket, remote))
+    }
+    .await)
 }
 
 async fn encrypt(

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::header::{CONNECTION, CONTENT_LENGTH, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderValue, StatusCode};
@@ -21,13 +21,14 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use super::link::{Watched, link};
 use super::{HANDSHAKE_TIMEOUT, KeepAlive, SUB_PROTOCOL, limits};
 use crate::record::{Endpoint, Host, P2P_PATH};
+use crate::transport::crowd::Crowd;
 use crate::transport::{Link, Listener, TransportError};
 
 /// Handshakes at once. With a read buffer and a request each, about eight megabytes.
 const MAX_HANDSHAKES: usize = 256;
 
 /// Handshakes at once from one address (one /64 for IPv6) that is not this machine: a household may return all at once,
-/// and nobody can take all places alone.
+/// and nobody can take all places alone. Who comes then takes the place of the oldest of the same address.
 const MAX_HANDSHAKES_PER_ADDRESS: usize = 32;
 
 /// How long to wait when the system gives no socket, as when this process has no file descriptor left.
@@ -37,8 +38,12 @@ pub(super) struct WebSocketListener {
     endpoint: Endpoint,
     socket: TcpListener,
     keep_alive: KeepAlive,
-    handshakes: FuturesUnordered<BoxFuture<'static, (IpAddr, Option<Link>)>>,
-    callers: BTreeMap<IpAddr, usize>,
+    handshakes: FuturesUnordered<BoxFuture<'static, (u64, Option<Link>)>>,
+    /// By which each of them can be given up.
+    callers: BTreeMap<u64, AbortHandle>,
+    crowd: Crowd<u64>,
+    /// How many have called.
+    calls: u64,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
@@ -69,32 +74,31 @@ impl WebSocketListener {
         let port = socket.local_addr().map_err(failed)?.port();
         let endpoint = Endpoint::ws_host(&host.to_string(), port).map_err(|error| failed(io::Error::other(error)))?;
         let (handshakes, callers) = (FuturesUnordered::new(), BTreeMap::new());
-        Ok(Self { endpoint, socket, keep_alive, handshakes, callers, pause: None })
+        let crowd = Crowd::new(MAX_HANDSHAKES, MAX_HANDSHAKES_PER_ADDRESS);
+        Ok(Self { endpoint, socket, keep_alive, handshakes, callers, crowd, calls: 0, pause: None })
     }
 
-    /// Starts a handshake, or drops the socket where there are too many.
+    /// Starts a handshake. Where there are too many, one that has been at it for long is given up.
     fn admit(&mut self, socket: TcpStream, remote: SocketAddr) {
-        let caller = origin(remote.ip());
-        let places = if caller.is_loopback() { MAX_HANDSHAKES } else { MAX_HANDSHAKES_PER_ADDRESS };
-        let taken = self.callers.get(&caller).copied().unwrap_or_default();
-        if self.handshakes.len() >= MAX_HANDSHAKES || taken >= places {
-            return;
+        self.calls += 1;
+        let call = self.calls;
+        let leaving = self.crowd.enter(call, Some(remote.ip()));
+        if let Some(given_up) = leaving.and_then(|call| self.callers.remove(&call)) {
+            given_up.abort();
         }
-        self.callers.insert(caller, taken + 1);
         let keep_alive = self.keep_alive;
+        let (handle, registration) = AbortHandle::new_pair();
+        self.callers.insert(call, handle);
         self.handshakes.push(Box::pin(async move {
-            let link = timeout(HANDSHAKE_TIMEOUT, upgrade(socket, remote, keep_alive)).await;
-            (caller, link.ok().flatten())
+            let upgrading = timeout(HANDSHAKE_TIMEOUT, upgrade(socket, remote, keep_alive));
+            let link = Abortable::new(upgrading, registration).await;
+            (call, link.ok().and_then(Result::ok).flatten())
         }));
     }
 
-    fn release(&mut self, caller: IpAddr) {
-        let left = self.callers.get(&caller).copied().unwrap_or_default().saturating_sub(1);
-        if left == 0 {
-            self.callers.remove(&caller);
-        } else {
-            self.callers.insert(caller, left);
-        }
+    fn release(&mut self, call: u64) {
+        self.callers.remove(&call);
+        self.crowd.leave(call);
     }
 }
 
@@ -118,8 +122,8 @@ impl Listener for WebSocketListener {
                         self.pause = Some(Box::pin(sleep(PAUSE)));
                     }
                 },
-                Some((caller, link)) = self.handshakes.next() => {
-                    self.release(caller);
+                Some((call, link)) = self.handshakes.next() => {
+                    self.release(call);
                     if let Some(link) = link {
                         return Ok(link);
                     }
@@ -135,14 +139,6 @@ fn of_the_caller(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
     )
-}
-
-/// What counts as one address: an IPv4 address however it is written, and an IPv6 network, of which one caller has all.
-fn origin(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) if !ip.is_loopback() => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX))),
-        ip => ip,
-    }
 }
 
 async fn upgrade(socket: TcpStream, remote: SocketAddr, keep_alive: KeepAlive) -> Option<Link> {

@@ -440,6 +440,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange the code of a link for a token
+         * @description A peer that asks for tokens prints a link with a code when it starts, and `chatp2p-peer link` prints another. Each is good once
+         *     and for ten minutes. The token is listed and revoked like any other.
+         */
+        post: operations["open_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a ticket for the event socket
+         * @description For browsers, which cannot send a token when they open a WebSocket: offer `chatp2p.ticket.…` as its sub-protocol. Each ticket opens
+         *     one socket, which is closed when the token is revoked. Programs send their token to `/ws` itself.
+         */
+        post: operations["get_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -829,6 +871,17 @@ export interface components {
             status: string;
         };
         /**
+         * OpenSession
+         * @description The code of a link.
+         * @example {
+         *       "code": "WKpFDPpkJkBMfhHCtUIA0DzwTqVxzJvGJhSbZJ8FWSo"
+         *     }
+         */
+        OpenSession: {
+            /** @description What stands behind `#code=` in the link. */
+            code: string;
+        };
+        /**
          * OwnIdentity
          * @description Who the node is.
          * @example {
@@ -996,6 +1049,20 @@ export interface components {
             content: string;
         };
         /**
+         * Session
+         * @description A token of the page's own.
+         * @example {
+         *       "scope": "admin",
+         *       "token": "chatp2p_y4uT6nFb1m0yXNQjJ2mZ6Yg1r3cVqk8a0sLr5eWdXfE"
+         *     }
+         */
+        Session: {
+            /** @description To be sent as `Authorization: Bearer …`. It is shown this once. */
+            token: string;
+            /** @description What it is good for: `admin`. */
+            scope: string;
+        };
+        /**
          * StartNode
          * @description Under which name to start, and where.
          * @example {
@@ -1038,6 +1105,23 @@ export interface components {
             timestamp: string;
             /** @description How far it got; what others wrote is always `delivered`. */
             delivery: components["schemas"]["DeliveryState"] & unknown;
+        };
+        /**
+         * Ticket
+         * @description A ticket for `/ws`.
+         * @example {
+         *       "expires_in": 30,
+         *       "ticket": "b0x3yTDpYH5XbM1Jr0dU2S6cE9qLwZkVnA7fGhRtIoM"
+         *     }
+         */
+        Ticket: {
+            /** @description To be offered as the WebSocket sub-protocol `chatp2p.ticket.…`. */
+            ticket: string;
+            /**
+             * Format: uint64
+             * @description For how many seconds it is good, once.
+             */
+            expires_in: number;
         };
         /**
          * TrackerState
@@ -1092,7 +1176,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1128,7 +1221,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A field is missing, of another type, or not within its rules. */
+            /** @description A field is missing, of another type, or not within its rules; `insecure_tracker`: without TLS, beyond the local network. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1137,7 +1230,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tracker_unreachable` or `tracker_protocol`. The node does not run. */
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`. The node does not run. */
             502: {
                 headers: {
                     [name: string]: unknown;
@@ -1174,7 +1276,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1185,6 +1296,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1220,7 +1340,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1231,6 +1360,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1294,7 +1432,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1305,6 +1452,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1349,7 +1505,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1360,6 +1525,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1408,7 +1582,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1453,7 +1636,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tracker_unreachable` or `tracker_protocol`, and the peer is not known from before. */
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`, and the peer is not known from before. */
             502: {
                 headers: {
                     [name: string]: unknown;
@@ -1493,7 +1685,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1504,6 +1705,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1543,7 +1753,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1590,6 +1809,15 @@ export interface operations {
             };
             /** @description A field is missing or of another type. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1646,7 +1874,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `send` or larger. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1675,6 +1912,15 @@ export interface operations {
             };
             /** @description Without `content`. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1735,7 +1981,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1764,6 +2019,15 @@ export interface operations {
             };
             /** @description A parameter is not within its rules. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1813,7 +2077,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1842,6 +2115,15 @@ export interface operations {
             };
             /** @description A parameter is not within its rules. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1886,7 +2168,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1897,6 +2188,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1945,7 +2245,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1983,6 +2292,15 @@ export interface operations {
             };
             /** @description `invalid_link`, or a field is missing, of another type, or no name. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2039,7 +2357,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2059,6 +2386,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2106,7 +2442,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2126,6 +2471,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2177,7 +2531,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2231,6 +2594,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `storage_failed`. */
             500: {
                 headers: {
@@ -2275,7 +2647,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2322,6 +2703,15 @@ export interface operations {
             };
             /** @description `peer_id` is missing or no key. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2378,7 +2768,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2398,6 +2797,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2445,7 +2853,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2465,6 +2882,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2516,7 +2942,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2570,6 +3005,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `storage_failed`. */
             500: {
                 headers: {
@@ -2610,7 +3054,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2630,6 +3083,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2674,7 +3136,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2685,6 +3156,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2736,7 +3216,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2783,6 +3272,15 @@ export interface operations {
             };
             /** @description A field is of another type, or no name. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2839,7 +3337,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2859,6 +3366,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2903,7 +3419,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `foreign_origin`: a web page of another origin sent it. */
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2914,6 +3439,167 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenSession"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Session"];
+                };
+            };
+            /** @description The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `link_invalid`: the link was used, is too old or was never made; `foreign_origin`: a web page of another origin sent it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or of another type. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong codes came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    /** @description For how many seconds to wait. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy`: too many tickets wait to be used. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
