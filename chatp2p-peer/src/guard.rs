@@ -21,7 +21,7 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// The writes that carry a body. It must be JSON, which no form can send.
-pub(crate) const BODIES: [&str; 4] = ["/start", "/connect", "/send", "/sessions"];
+pub(crate) const BODIES: [&str; 5] = ["/start", "/connect", "/send", "/sessions", "/contacts"];
 
 /// The rules for one listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,8 +114,18 @@ fn kind(method: &Method, path: &str) -> Kind {
         P2P_PATH => Kind::P2p,
         _ if reads && is_page(path) => Kind::Page,
         _ if reads => Kind::Read,
-        _ if *method == Method::POST && BODIES.contains(&path) => Kind::WriteWithBody,
+        _ if takes_body(method, path) => Kind::WriteWithBody,
         _ => Kind::WriteWithoutBody,
+    }
+}
+
+/// Whether a write comes with a body, which must be JSON, as no form can send it.
+fn takes_body(method: &Method, path: &str) -> bool {
+    let answers_request = path.starts_with("/requests/") && path.ends_with("/accept");
+    match *method {
+        Method::PUT | Method::PATCH => true,
+        Method::POST => BODIES.contains(&path) || answers_request,
+        _ => false,
     }
 }
 

@@ -115,6 +115,19 @@ const NEEDS: &[(&str, Option<Scope>)] = &[
     ("start", Some(Scope::Admin)),
     ("stop", Some(Scope::Admin)),
     ("forget_key", Some(Scope::Admin)),
+    ("contacts", Some(Scope::Read)),
+    ("contact", Some(Scope::Read)),
+    ("safety_number", Some(Scope::Read)),
+    ("requests", Some(Scope::Read)),
+    ("identity", Some(Scope::Read)),
+    ("add_contact", Some(Scope::Admin)),
+    ("change_contact", Some(Scope::Admin)),
+    ("remove_contact", Some(Scope::Admin)),
+    ("accept_key", Some(Scope::Admin)),
+    ("verify_contact", Some(Scope::Admin)),
+    ("unverify_contact", Some(Scope::Admin)),
+    ("accept_request", Some(Scope::Admin)),
+    ("refuse_request", Some(Scope::Admin)),
 ];
 
 /// Nothing ever runs: what passes is refused by the operation itself.

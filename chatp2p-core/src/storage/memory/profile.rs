@@ -1,6 +1,8 @@
 //! A profile in memory. [`ProfileData`] is the plain data with the rules of [`Change`], for the simulator, which copies
 //! it to put an old database back; [`MemoryProfile`] is the port around it.
 
+mod undo;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -16,6 +18,8 @@ use crate::storage::{
     Change, Committed, Contact, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE,
     ProfileStore, Request, Snapshot, StorageError, StoredConversations, StoredMessage, Unacknowledged,
 };
+
+use undo::Undo;
 
 /// All that a profile holds, as data. Nothing here costs more than the logarithm of what is held, but for copying it,
 /// [`snapshot`](Self::snapshot), which costs what it brings, and [`conversations`](Self::conversations), which looks at
@@ -57,18 +61,6 @@ struct Held {
     author: Author,
     entry: Entry,
     place: Option<Position>,
-}
-
-/// How everything was before a commit, as far as the commit touched it.
-#[derive(Default)]
-struct Undo {
-    contacts: Vec<(PeerId, Option<Contact>)>,
-    heads: BTreeMap<PeerId, Option<Heads>>,
-    places: Vec<(u64, Option<Position>)>,
-    keys: Vec<(KeyRowId, Option<KeyRow>)>,
-    ciphertexts: Vec<(PeerId, (Epoch, u64), Option<Ciphertext>)>,
-    requests: Vec<(PeerId, Option<Request>)>,
-    erased: Vec<(u64, Held)>,
 }
 
 impl ProfileData {
@@ -306,62 +298,10 @@ impl ProfileData {
         sent.unwrap_or_default().into_iter().for_each(|place| self.keep(peer, place, None, undo));
     }
 
-    fn restore(&mut self, ordinal: u64, held: Held) {
-        self.erased.remove(&ordinal);
-        self.by_id.entry(held.entry.id).or_default().insert((held.peer, held.author), ordinal);
-        let talk = self.talks.entry(held.peer).or_default();
-        talk.all.insert(ordinal);
-        talk.index(ordinal, &held);
-        self.entries.insert(ordinal, held);
-    }
-
     fn touch(&mut self, peer: PeerId, undo: &mut Undo) -> &mut Talk {
         let old = self.talks.get(&peer).map(|talk| &talk.heads);
         undo.heads.entry(peer).or_insert_with(|| old.cloned());
         self.talks.entry(peer).or_default()
-    }
-
-    fn roll_back(&mut self, last: u64, undo: Undo) {
-        for (ordinal, held) in undo.erased.into_iter().rev() {
-            self.restore(ordinal, held);
-        }
-        for (ordinal, place) in undo.places.into_iter().rev() {
-            self.put(ordinal, place);
-        }
-        let added: Vec<u64> = self.entries.range(last + 1..).map(|(ordinal, _)| *ordinal).collect();
-        added.into_iter().for_each(|ordinal| self.remove(ordinal));
-        self.last = last;
-        for (peer, heads) in undo.heads {
-            match heads {
-                Some(heads) => self.talks.entry(peer).or_default().heads = heads,
-                None => drop(self.talks.remove(&peer)),
-            }
-        }
-        for (peer, place, ciphertext) in undo.ciphertexts.into_iter().rev() {
-            let Some(talk) = self.talks.get_mut(&peer) else { continue };
-            match ciphertext {
-                Some(ciphertext) => drop(talk.ciphertexts.insert(place, ciphertext)),
-                None => drop(talk.ciphertexts.remove(&place)),
-            }
-        }
-        for (id, row) in undo.keys.into_iter().rev() {
-            match row {
-                Some(row) => drop(self.keys.insert(id, row)),
-                None => drop(self.keys.remove(&id)),
-            }
-        }
-        for (peer, request) in undo.requests.into_iter().rev() {
-            match request {
-                Some(request) => drop(self.requests.insert(peer, request)),
-                None => drop(self.requests.remove(&peer)),
-            }
-        }
-        for (peer, contact) in undo.contacts.into_iter().rev() {
-            match contact {
-                Some(contact) => drop(self.contacts.insert(peer, contact)),
-                None => drop(self.contacts.remove(&peer)),
-            }
-        }
     }
 
     fn insert(&mut self, held: Held) {
