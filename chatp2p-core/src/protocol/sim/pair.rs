@@ -464,7 +464,7 @@ impl Pair {
             if player.disk.snapshot().logs.iter().any(waits) {
                 found.push((player.name.clone(), "waits for an acknowledgement"));
             }
-            if !player.state.as_ref().is_some_and(|state| state.connected().len() == 1) {
+            if player.state.as_ref().is_none_or(|state| state.connected().len() != 1) {
                 found.push((player.name.clone(), "has no link"));
             }
         }

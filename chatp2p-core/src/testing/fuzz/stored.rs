@@ -69,7 +69,7 @@ pub(super) fn change(input: &[u8]) -> Depth {
         let bytes = minicbor::to_vec(&change).unwrap();
         assert_eq!(minicbor::decode::<Change>(&bytes).unwrap(), change);
         let before = data.snapshot();
-        if data.apply(&[change.clone()]).is_err() {
+        if data.apply(std::slice::from_ref(&change)).is_err() {
             assert_eq!(data.snapshot(), before, "what is refused changes nothing: {change:?}");
             // And neither does what stands before it in the same commit.
             assert!(data.apply(&[Change::Seq(u64::MAX), change]).is_err());
