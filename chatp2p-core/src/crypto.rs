@@ -19,6 +19,8 @@ use minicbor::{Decode, Encode};
 
 pub use keyring::{Keyring, KeyringError, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_SESSIONS, TheirKeys};
 pub use olm::Olm;
+#[cfg(feature = "test-utils")]
+pub(crate) use rows::Safe;
 pub use rows::{KeyRow, KeyRowId};
 #[cfg(feature = "test-utils")]
 pub use seeded::Seeded;

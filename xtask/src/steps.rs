@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::api;
 use crate::page;
 use crate::postgres::Server;
 use crate::report::{Outcome, Report};
@@ -58,8 +59,17 @@ pub(crate) fn test() -> Result<bool> {
     });
     report.step("page", page::source);
     report.step("browser", || page::browser(loans.chromium.as_deref(), CHROMIUM));
+    report.step("api", api::try_both);
     report.step("deny", deny);
     drop(loans);
+    Ok(report.sum_up())
+}
+
+/// Tries the two APIs, and nothing else.
+pub(crate) fn api() -> Result<bool> {
+    let mut report = Report::new();
+    report.step("build", || run(cargo().args(["build", "--locked", "-p", "chatp2p-tracker", "-p", "chatp2p-peer"])));
+    report.step("api", api::try_both);
     Ok(report.sum_up())
 }
 

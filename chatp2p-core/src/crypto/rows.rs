@@ -47,7 +47,7 @@ impl fmt::Debug for KeyRow {
 }
 
 /// Seals rows with a key that follows from the identity: whoever has that is the peer anyway.
-pub(super) struct Safe {
+pub(crate) struct Safe {
     cipher: XChaCha20Poly1305,
     /// Fresh in each life. Nonces follow from it by counting.
     seed: [u8; 32],
@@ -55,13 +55,13 @@ pub(super) struct Safe {
 }
 
 impl Safe {
-    pub(super) fn new(identity: &Identity, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(identity: &Identity, seed: [u8; 32]) -> Self {
         let secret = Zeroizing::new(identity.to_seed());
         let key = Zeroizing::new(blake3::derive_key("chatp2p keys at rest v1", &*secret));
         Self { cipher: XChaCha20Poly1305::new(&Key::from(*key)), seed, sealed: 0 }
     }
 
-    pub(super) fn seal(&mut self, id: KeyRowId, version: u64, keys: &[u8]) -> Result<KeyRow, CipherError> {
+    pub(crate) fn seal(&mut self, id: KeyRowId, version: u64, keys: &[u8]) -> Result<KeyRow, CipherError> {
         self.sealed += 1;
         let block = blake3::keyed_hash(&self.seed, &self.sealed.to_be_bytes());
         let mut nonce = [0; NONCE_BYTES];
@@ -74,7 +74,7 @@ impl Safe {
         Ok(KeyRow { id, version, sealed: [&nonce[..], &sealed].concat() })
     }
 
-    pub(super) fn open(&self, row: &KeyRow) -> Result<Zeroizing<Vec<u8>>, CipherError> {
+    pub(crate) fn open(&self, row: &KeyRow) -> Result<Zeroizing<Vec<u8>>, CipherError> {
         let (nonce, sealed) = row.sealed.split_at_checked(NONCE_BYTES).ok_or(CipherError::Damaged)?;
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| CipherError::Damaged)?;
         let payload = Payload { msg: sealed, aad: &place(row.id, row.version) };

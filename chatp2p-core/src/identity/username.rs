@@ -51,16 +51,7 @@ impl Username {
         if text.chars().take(MAX_USERNAME_CHARS + 1).count() > MAX_USERNAME_CHARS {
             return Err(UsernameError::TooLong);
         }
-        if text.chars().any(char::is_whitespace) {
-            return Err(UsernameError::Space);
-        }
-        if let Some(refused) = text.chars().find(|c| REFUSED.contains(c) || c.is_control()) {
-            return Err(UsernameError::Character(refused));
-        }
-        // These would be resolved away as steps of a path.
-        if text == "." || text == ".." {
-            return Err(UsernameError::Dots);
-        }
+        check_characters(text)?;
         let enforced = UsernameCasePreserved::enforce(text).map_err(|error| match error {
             precis_core::Error::BadCodepoint(info) => {
                 UsernameError::Character(char::from_u32(info.cp).unwrap_or(char::REPLACEMENT_CHARACTER))
@@ -70,6 +61,8 @@ impl Username {
         if enforced.chars().count() > MAX_USERNAME_CHARS {
             return Err(UsernameError::TooLong);
         }
+        // Wide and narrow forms have become the usual ones, which may be some of those that are refused.
+        check_characters(&enforced)?;
         if !enforced.is_single_script() {
             return Err(UsernameError::MixedScripts);
         }
@@ -94,6 +87,21 @@ impl Username {
     pub fn is_confusable_with(&self, other: &Self) -> bool {
         self.skeletons().meets(&other.skeletons())
     }
+}
+
+/// Nothing that has a meaning elsewhere.
+fn check_characters(text: &str) -> Result<(), UsernameError> {
+    if text.chars().any(char::is_whitespace) {
+        return Err(UsernameError::Space);
+    }
+    if let Some(refused) = text.chars().find(|c| REFUSED.contains(c) || c.is_control()) {
+        return Err(UsernameError::Character(refused));
+    }
+    // These would be resolved away as steps of a path.
+    if text == "." || text == ".." {
+        return Err(UsernameError::Dots);
+    }
+    Ok(())
 }
 
 impl Skeletons {
@@ -190,6 +198,17 @@ mod tests {
             assert_eq!(Username::new(&format!("al{bad}ice")), Err(UsernameError::Character(bad)), "{bad:?}");
         }
         assert_eq!(Username::new("\u{430}lice"), Err(UsernameError::MixedScripts));
+    }
+
+    #[test]
+    fn wide_forms_bring_in_nothing_that_is_refused() {
+        for (wide, usual) in
+            [('＜', '<'), ('＞', '>'), ('＂', '"'), ('＆', '&'), ('／', '/'), ('＼', '\\'), ('％', '%')]
+        {
+            assert_eq!(Username::new(&format!("al{wide}ice")), Err(UsernameError::Character(usual)), "{wide}");
+        }
+        assert_eq!(Username::new("．．"), Err(UsernameError::Dots));
+        assert_eq!(Username::new("ａｌｉｃｅ").map(|name| name.to_string()), Ok("alice".to_owned()));
     }
 
     #[test]

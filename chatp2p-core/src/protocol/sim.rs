@@ -8,6 +8,7 @@
 mod auditor;
 mod judge;
 mod network;
+pub mod pair;
 mod player;
 mod stage;
 

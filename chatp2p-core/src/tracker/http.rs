@@ -330,3 +330,23 @@ fn has_next(headers: &HeaderMap) -> bool {
         parameter.eq_ignore_ascii_case("rel=\"next\"") || parameter.eq_ignore_ascii_case("rel=next")
     })
 }
+
+#[cfg(feature = "test-utils")]
+impl HttpTracker {
+    /// Whether an answer with this status and body would be believed, as one of each kind: about one name, a listing, the
+    /// tracker's health, or a refusal.
+    pub(crate) fn believes(kind: u8, status: u16, body: &[u8]) -> bool {
+        let listed = |listed: Listed| listed.secret().is_ok() && listed.into_registration().is_ok();
+        match kind % 4 {
+            0 => serde_json::from_slice(body).is_ok_and(listed),
+            1 => serde_json::from_slice::<Vec<Listed>>(body)
+                .is_ok_and(|all| !all.is_empty() && all.into_iter().all(listed)),
+            2 => serde_json::from_slice::<Health>(body).is_ok_and(|health| health.into_health().is_ok()),
+            _ => serde_json::from_slice::<Problem>(body).is_ok_and(|problem| {
+                let error = problem.into_error("http://localhost:8000", status, "alice".parse().ok().as_ref());
+                // What a tracker says about itself is shown to people and written into logs.
+                !error.to_string().contains(char::is_control)
+            }),
+        }
+    }
+}

@@ -149,6 +149,26 @@ async fn flush(outgoing: &mut LinkSink, tunnel: &mut Tunnel) -> Result<(), Trans
     outgoing.flush().await
 }
 
+/// The frames in a stream that came in these pieces, and whether one was refused: what a hostile other end can make of it.
+#[cfg(feature = "test-utils")]
+pub(crate) fn frames_of<'a>(peer: PeerId, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Bytes>, bool) {
+    let mut tunnel = Tunnel::proved(peer);
+    let mut frames = Vec::new();
+    for piece in pieces {
+        if tunnel.open(piece).is_err() {
+            return (frames, true);
+        }
+        loop {
+            match tunnel.next_frame() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(_) => return (frames, true),
+            }
+        }
+    }
+    (frames, false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@
 //! proxy. Nothing is trusted for it: what travels is sealed before it gets here.
 
 mod dial;
+#[cfg(feature = "test-utils")]
+mod heard;
 mod link;
 mod listener;
 
@@ -18,6 +20,9 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use self::listener::WebSocketListener;
 use super::{Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
 use crate::record::Endpoint;
+
+#[cfg(feature = "test-utils")]
+pub(crate) use heard::greeted;
 
 /// The WebSocket sub-protocol (`Sec-WebSocket-Protocol`) that both ends must name.
 pub const SUB_PROTOCOL: &str = "chatp2p.v1";

@@ -150,7 +150,7 @@ async fn upgrade(socket: TcpStream, remote: SocketAddr, keep_alive: KeepAlive) -
 
 /// A page in a browser always names its origin, and no page is a peer: it could only use the reader's own machine.
 #[allow(clippy::result_large_err, reason = "the signature is the library's")]
-fn answer(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+pub(super) fn answer(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
     let headers = request.headers();
     if headers.contains_key(ORIGIN) {
         return Err(refusal(StatusCode::FORBIDDEN));

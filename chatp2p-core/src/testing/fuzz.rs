@@ -1,0 +1,151 @@
+//! What fuzzing does with everything that comes from outside: one body a target, run by the fuzzer on inputs without end
+//! and by an ordinary test on those that are kept in `fuzz/corpus`.
+//!
+//! A body panics when a promise is broken. It never gives up because its input is a bad one: what is wrong must be refused,
+//! and what is right must go on working afterwards. Each says whether it got as deep as it is there for, so that a corpus
+//! that has stopped reaching anything is noticed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise is what is looked for")]
+
+mod keys;
+mod pair;
+mod signed;
+mod stored;
+mod texts;
+mod wires;
+
+/// How far an input got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// It was refused at the door.
+    Refused,
+    /// It was believed, or came as far as what stands behind the first checks.
+    Deep,
+}
+
+impl Depth {
+    fn of(deep: bool) -> Self {
+        if deep { Self::Deep } else { Self::Refused }
+    }
+}
+
+/// Something that reads what comes from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// By which it is called.
+    pub name: &'static str,
+    /// Does with an input what would be done with it, and more.
+    pub run: fn(&[u8]) -> Depth,
+    /// Inputs made from what honest peers say, to begin with.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "frame", run: wires::frame, seeds: wires::frame_seeds },
+    Target { name: "letter", run: wires::letter, seeds: wires::letter_seeds },
+    Target { name: "framing", run: wires::framing, seeds: wires::framing_seeds },
+    #[cfg(feature = "websocket")]
+    Target { name: "handshake", run: wires::handshake, seeds: wires::handshake_seeds },
+    Target { name: "record", run: signed::record, seeds: signed::record_seeds },
+    Target { name: "statements", run: signed::statements, seeds: signed::edit_seeds },
+    Target { name: "ciphertext", run: keys::ciphertext, seeds: keys::ciphertext_seeds },
+    Target { name: "rows", run: stored::rows, seeds: stored::rows_seeds },
+    Target { name: "change", run: stored::change, seeds: stored::change_seeds },
+    Target { name: "names", run: texts::names, seeds: texts::names_seeds },
+    #[cfg(feature = "http")]
+    Target { name: "tracker-answer", run: texts::tracker_answer, seeds: texts::tracker_answer_seeds },
+    Target { name: "keyrings", run: keys::keyrings, seeds: keys::keyrings_seeds },
+    Target { name: "conversation", run: pair::conversation, seeds: pair::seeds },
+    Target { name: "hostile-peer", run: pair::hostile_peer, seeds: pair::hostile_seeds },
+];
+
+/// An input, read as a series of choices. Where it ends, every further choice is 0.
+#[derive(Debug, Clone, Copy)]
+pub struct Choices<'a>(&'a [u8]);
+
+impl<'a> Choices<'a> {
+    /// The choices of an input.
+    pub const fn new(input: &'a [u8]) -> Self {
+        Self(input)
+    }
+
+    /// Whether nothing is left to choose.
+    pub const fn is_over(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next one.
+    pub fn byte(&mut self) -> u8 {
+        let (first, rest) = self.0.split_first().unwrap_or((&0, &[]));
+        self.0 = rest;
+        *first
+    }
+
+    /// One of the numbers below a bound, which is at most 65,536.
+    pub fn below(&mut self, bound: usize) -> usize {
+        let number = usize::from(u16::from_be_bytes([self.byte(), self.byte()]));
+        number.checked_rem(bound).unwrap_or_default()
+    }
+
+    /// Up to so many bytes.
+    pub fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    /// All that is left.
+    pub fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Bytes like these with a few things changed: none, if the next choice is 0.
+    pub fn edit(&mut self, bytes: &[u8]) -> Vec<u8> {
+        // More would make most inputs noise.
+        const MAX_EDITS: u8 = 8;
+        let mut bytes = bytes.to_vec();
+        for _ in 0..self.byte().min(MAX_EDITS) {
+            let (kind, at) = (self.byte(), self.below(bytes.len() + 1));
+            match kind % 5 {
+                0 => {
+                    let mask = self.byte();
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= mask;
+                    }
+                }
+                1 => bytes.truncate(at),
+                2 => bytes.insert(at, self.byte()),
+                3 => drop((at < bytes.len()).then(|| bytes.remove(at))),
+                _ => {
+                    let length = usize::from(self.byte() % 32);
+                    let with = self.take(length);
+                    bytes.iter_mut().skip(at).zip(with).for_each(|(byte, new)| *byte = *new);
+                }
+            }
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_of_nothing_changes_nothing() {
+        assert_eq!(Choices::new(&[]).edit(b"hello"), b"hello");
+    }
+
+    #[test]
+    fn bytes_are_flipped_cut_inserted_removed_and_written_over() {
+        for (choices, expected) in [
+            (&[1, 0, 0, 0, 0x20][..], &b"Hello"[..]),
+            (&[1, 1, 0, 2], b"he"),
+            (&[1, 2, 0, 5, b'!'], b"hello!"),
+            (&[1, 3, 0, 1], b"hllo"),
+            (&[1, 4, 0, 3, 2, b'p', b'!'], b"help!"),
+        ] {
+            assert_eq!(Choices::new(choices).edit(b"hello"), expected, "{choices:?}");
+        }
+    }
+}

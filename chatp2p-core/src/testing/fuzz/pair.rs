@@ -1,0 +1,50 @@
+//! Two whole minds on a bad network, whose every step the input chooses.
+
+use super::Depth;
+use crate::protocol::sim::pair::{self, Manners};
+
+/// Both are honest: nothing acknowledged is lost, shown twice or out of order, and no key makes two messages.
+pub(super) fn conversation(input: &[u8]) -> Depth {
+    match pair::play(input, Manners::Honest) {
+        Ok(arrived) => Depth::of(arrived > 0),
+        Err(broken) => panic!("a promise was broken: {broken}"),
+    }
+}
+
+/// The second changes what it sends: the first goes on, and its store takes everything that it decides.
+pub(super) fn hostile_peer(input: &[u8]) -> Depth {
+    match pair::play(input, Manners::Hostile) {
+        Ok(heard) => Depth::of(heard > 0),
+        Err(broken) => panic!("a promise was broken: {broken}"),
+    }
+}
+
+/// Everybody meets, talks, and something happens.
+pub(super) fn seeds() -> Vec<Vec<u8>> {
+    let meet: &[u8] = &[0x06, 0x7e, 0x7e];
+    let storms: [&[u8]; 9] = [
+        &[0x20, 0xa0, 0x7e, 0x7e],
+        &[0x20, 0x01, 0x83, 0x12, 0x7e, 0x20, 0x84, 0x85, 0x7e],
+        &[0x09, 0x20, 0x7e, 0x7e, 0x0a, 0x20, 0x7e, 0x89, 0x8a, 0xa0, 0x7e],
+        &[0x20, 0x08, 0x01, 0x7e, 0xa0, 0x98, 0x81, 0x7e, 0x5b, 0x7e],
+        &[0x20, 0x07, 0x7e, 0x4b, 0x7e, 0x7e, 0x0d, 0x7e, 0x86, 0x7e],
+        &[0x8c, 0x20, 0x7e, 0x0c, 0xa0, 0x7e, 0x7e],
+        &[0x89, 0x70, 0x7e, 0x8a, 0x70, 0xf0, 0x6b, 0x7e, 0x7e],
+        &[0x70, 0x01, 0x84, 0x85, 0x83, 0x85, 0x82, 0x81, 0x7e, 0x6b, 0x7e],
+        &[0x06, 0x86, 0x0f, 0x8f, 0x20, 0xa0, 0x7e],
+    ];
+    storms.map(|storm| [meet, storm].concat()).to_vec()
+}
+
+/// The same, with changes on the way: flips, cuts, and what the sender itself never says.
+pub(super) fn hostile_seeds() -> Vec<Vec<u8>> {
+    let changes: [&[u8]; 5] = [
+        &[0x03, 1, 0, 0, 9, 1, 0x12, 0x7e],
+        &[0x03, 1, 1, 0, 20, 0x12, 0x7e],
+        &[0x03, 1, 0, 0, 40, 0xff, 0x02, 0x01, 0x7e],
+        &[0x13, 2, 3, 6, 1, 2, 3, 0x12, 0x7e],
+        &[0x03, 1, 2, 0, 3, 0, 0x12, 0x7e],
+    ];
+    let talk: [&[u8]; 3] = [&[0x06, 0x81], &[0x06, 0x7e, 0x7e, 0xa0, 0x81], &[0x06, 0x7e, 0x20, 0x01, 0x72, 0x81]];
+    talk.iter().flat_map(|talk| changes.map(|change| [*talk, change].concat())).collect()
+}
