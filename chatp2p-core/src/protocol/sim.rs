@@ -6,6 +6,7 @@
 //! the same seed always gives the same [`Report::trace`], as long as the cipher is seeded.
 
 mod auditor;
+pub mod choices;
 mod judge;
 mod network;
 pub mod pair;

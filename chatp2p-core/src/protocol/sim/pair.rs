@@ -9,7 +9,6 @@ use crate::crypto::Seeded;
 use crate::identity::{PeerId, Username};
 use crate::message::{Author, EntryId};
 use crate::storage::{Change, Committed, Logs};
-use crate::testing::fuzz::Choices;
 
 use super::super::decision::{Ask, Decision, Effect, Outcome};
 use super::super::draw::Draw;
@@ -19,6 +18,7 @@ use super::super::state::State;
 use super::super::wire::{self, Frame};
 use super::Cipher;
 use super::auditor::Auditor;
+use super::choices::Choices;
 use super::judge::{Judge, Tally};
 use super::player::Player;
 

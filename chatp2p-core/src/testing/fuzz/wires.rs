@@ -144,6 +144,8 @@ pub(super) fn handshake(input: &[u8]) -> Depth {
     assert!(messages.iter().all(|message| *message <= MAX_LINK_MESSAGE_BYTES));
     let let_in = answer.starts_with(b"HTTP/1.1 101 ");
     if let_in {
+        // Empty lines before a request are nothing (RFC 9112, section 2.2).
+        let input = input.trim_ascii_start();
         let end = input.windows(4).position(|four| four == b"\r\n\r\n").map_or(input.len(), |at| at + 4);
         let head = String::from_utf8_lossy(input.get(..end).unwrap_or_default()).to_ascii_lowercase();
         let mut lines = head.lines();
