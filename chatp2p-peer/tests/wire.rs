@@ -65,9 +65,13 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Everything that a program keeps in a folder.
+/// Everything that a program keeps in a folder. A database that is being closed removes its journal meanwhile.
 fn kept(folder: &Path) -> Vec<u8> {
-    files(folder).into_iter().flat_map(|file| std::fs::read(file).unwrap()).collect()
+    let read = |file: PathBuf| match std::fs::read(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        read => read.unwrap(),
+    };
+    files(folder).into_iter().flat_map(read).collect()
 }
 
 /// A tracker, two peers, and a tap on every wire between them.
