@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
+use reqwest::Method;
 use serde_json::json;
 
 use crate::client::{Listed, Peer};
@@ -71,6 +72,11 @@ pub(crate) async fn run(at: Addresses) -> anyhow::Result<String> {
 }
 
 async fn connect(alice: &mut Peer, bob: &mut Peer) -> anyhow::Result<()> {
+    // Where they have met before, they may have found each other already, before anybody listened.
+    let connected = alice.ask(Method::GET, "/connected-peers", None).await?;
+    if connected["connected_peers"] == json!(["bob"]) {
+        alice.ask(Method::DELETE, "/disconnect/bob", None).await?;
+    }
     alice.post("/connect", json!({"peer_username": "bob"})).await?;
     meets(alice, "bob", true).await?;
     meets(bob, "alice", true).await
