@@ -14,7 +14,7 @@ use crate::record::network;
 /// The span over which dials are counted.
 const SPAN: Duration = Duration::from_secs(60);
 
-/// The most dials to one address and port within [`SPAN`] at which the peer was not there. A contact who is away is dialled seven times in the
+/// The most dials to one address and port within a minute at which the peer was not there. A contact who is away is dialled seven times in the
 /// first minute and twice a minute from then on.
 pub const MAX_DIALS_PER_TARGET: usize = 10;
 
