@@ -45,11 +45,6 @@ impl<K: Ord + Copy> Crowd<K> {
         leaving
     }
 
-    /// A caller is done.
-    pub(crate) fn leave(&mut self, key: K) {
-        self.here.remove(&key);
-    }
-
     /// Lets go of the callers that are done.
     pub(crate) fn retain(&mut self, mut is_here: impl FnMut(K) -> bool) {
         self.here.retain(|key, _| is_here(*key));
@@ -77,7 +72,7 @@ mod tests {
         assert_eq!(crowd.enter(4, ip("2a00::3")), Some(2));
         assert_eq!(crowd.enter(5, ip("::ffff:8.8.8.8")), None);
         assert_eq!(crowd.enter(6, ip("8.8.8.8")), Some(1));
-        crowd.leave(5);
+        crowd.retain(|key| key != 5);
         assert_eq!(crowd.enter(7, ip("8.8.8.8")), None);
     }
 

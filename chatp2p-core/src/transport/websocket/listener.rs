@@ -98,7 +98,7 @@ impl WebSocketListener {
 
     fn release(&mut self, call: u64) {
         self.callers.remove(&call);
-        self.crowd.leave(call);
+        self.crowd.retain(|other| other != call);
     }
 }
 
