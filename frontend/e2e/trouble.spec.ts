@@ -44,6 +44,8 @@ test('a line that was cut is taken up again, and nothing that happened meanwhile
   let cut = () => {}
   let mended = () => {}
   let mend = Promise.resolve()
+  let opened = () => {}
+  const open = new Promise<void>((done) => (opened = done))
   await a.routeWebSocket('**/ws', async (line) => {
     await mend
     line.connectToServer()
@@ -51,9 +53,12 @@ test('a line that was cut is taken up again, and nothing that happened meanwhile
       mend = new Promise((done) => (mended = done))
       void line.close({ code: 1012 })
     }
+    opened()
   })
   await a.reload()
   await expect(message(a, 'before')).toBeVisible()
+  // The history may be faster than the line.
+  await open
   cut()
   await expect(a.getByTestId('lost')).toContainText(say('live.lost'))
   await bob.send(alice, 'missed 1')
