@@ -156,8 +156,8 @@ impl Keyring {
     }
 
     /// Whether this node can encrypt for the owner of such a record.
-    pub fn understands(&self, keys: Option<&PreKeys>) -> bool {
-        keys.is_some_and(|keys| keys.suite == self.suite)
+    pub const fn understands(&self, keys: &PreKeys) -> bool {
+        keys.suite == self.suite
     }
 
     /// A fresh key for a peer to begin a session with.

@@ -65,7 +65,7 @@ impl State {
         if record.record().peer_id != peer {
             return self.refuse(link, Code::NameUnproved, now, out);
         }
-        let Some(pre_keys) = record.record().pre_keys.filter(|keys| self.keyring.understands(Some(keys))) else {
+        let Some(pre_keys) = record.record().pre_keys.filter(|keys| self.keyring.understands(keys)) else {
             return self.refuse(link, Code::KeysUnusable, now, out);
         };
         let name = record.record().username.clone();
