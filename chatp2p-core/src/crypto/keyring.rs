@@ -103,37 +103,30 @@ impl Keyring {
             }
         }
         let damaged = |source| KeyringError { row: KeyRowId::Account, source };
-        let Some((version, keys)) = account else {
-            if let Some(peer) = peers.keys().next() {
-                // Without the account these sessions are somebody else's.
-                return Err(KeyringError { row: KeyRowId::Peer(*peer), source: CipherError::Damaged });
+        let is_new = account.is_none();
+        let (cipher, version, offers, turned) = match account {
+            Some((version, keys)) => {
+                let stored: Stored = minicbor::decode(&keys).map_err(|_| damaged(CipherError::Damaged))?;
+                if stored.suite != suite.number() {
+                    return Err(damaged(CipherError::Damaged));
+                }
+                (suite.restore(&stored.account).map_err(damaged)?, version, stored.offers, stored.turned)
             }
-            return Ok(Self {
-                identity,
-                suite: suite.number(),
-                cipher: suite.create(),
-                safe,
-                offers: VecDeque::new(),
-                turned: now,
-                version: 0,
-                is_changed: true,
-                peers,
-                changed: BTreeSet::new(),
-            });
+            None => (suite.create(), 0, Vec::new(), now),
         };
-        let stored: Stored = minicbor::decode(&keys).map_err(|_| damaged(CipherError::Damaged))?;
-        if stored.suite != suite.number() {
-            return Err(damaged(CipherError::Damaged));
+        if let Some(peer) = peers.keys().next().filter(|_| is_new) {
+            // Without the account these sessions are somebody else's.
+            return Err(KeyringError { row: KeyRowId::Peer(*peer), source: CipherError::Damaged });
         }
         Ok(Self {
             identity,
-            suite: stored.suite,
-            cipher: suite.restore(&stored.account).map_err(damaged)?,
+            suite: suite.number(),
+            cipher,
             safe,
-            offers: stored.offers.into(),
-            turned: stored.turned,
+            offers: offers.into(),
+            turned,
             version,
-            is_changed: false,
+            is_changed: is_new,
             peers,
             changed: BTreeSet::new(),
         })
