@@ -1,7 +1,6 @@
 // Whom one knows: by link, by number, under names of one's own, and whom one would rather not.
 import type { Page } from '@playwright/test'
 import { inspect } from './inspect'
-import { Peer } from './peer'
 import { conversation, expect, message, test, write } from './stage'
 
 const choose = async (page: Page, item: string) => {
@@ -67,8 +66,8 @@ test('a friend is added by link, compared, renamed, blocked and removed', async 
   expect(await alice.messages()).toEqual([])
 })
 
-test('strangers wait at the door until they are let in', async ({ tracker, alice, bob, visit, say }) => {
-  const carol = await Peer.start('carol', tracker, ['--inbound', 'requests'])
+test('strangers wait at the door until they are let in', async ({ invite, alice, bob, visit, say }) => {
+  const carol = await invite('carol', ['--inbound', 'requests'])
   await carol.goOnline()
   const c = await visit(carol)
   for (const stranger of [alice, bob]) {
@@ -87,5 +86,4 @@ test('strangers wait at the door until they are let in', async ({ tracker, alice
   await expect(message(c, 'it is alice')).toBeVisible()
   await expect(c.getByTestId('presence')).toHaveText(say('presence.connected'), { timeout: 40_000 })
   await expect(requests).toHaveCount(0)
-  await carol.end()
 })

@@ -52,11 +52,10 @@ for (const [language, locale] of [
   test.describe(language, () => {
     test.use({ locale })
 
-    test('the page, on a desk and on a phone, by day and by night', async ({ tracker, visit }) => {
+    test('the page, on a desk and on a phone, by day and by night', async ({ invite, visit }) => {
       test.setTimeout(120_000)
       const people = []
-      for (const name of ['ana', 'Lucía', 'Noor', 'Marc', 'João'])
-        people.push(await Peer.start(name, tracker))
+      for (const name of ['ana', 'Lucía', 'Noor', 'Marc', 'João']) people.push(await invite(name))
       const [ana, lucia, noor, marc] = people as [Peer, Peer, Peer, Peer]
       const talk = TALK[language]
       const page = await visit(ana)
@@ -95,7 +94,6 @@ for (const [language, locale] of [
       await expect(page.getByRole('menu')).toBeVisible()
       await shoot(page, language, 'menu')
       await page.close()
-      for (const peer of people) await peer.end()
     })
   })
 }

@@ -11,6 +11,8 @@ interface Stage {
   tracker: Program
   alice: Peer
   bob: Peer
+  // Somebody more, who stays until the pages are closed.
+  invite: (name: string, flags?: string[]) => Promise<Peer>
   // What the browser complained about. A play may excuse what it provokes.
   complaints: Complaints
   visit: (peer: Peer, path?: string) => Promise<Page>
@@ -71,9 +73,18 @@ export const test = base.extend<Stage>({
     await use(bob)
     await bob.end()
   },
+  invite: async ({ tracker }, use) => {
+    const guests: Peer[] = []
+    await use(async (name, flags) => {
+      const guest = await Peer.start(name, tracker, flags)
+      guests.push(guest)
+      return guest
+    })
+    for (const guest of guests) await guest.end()
+  },
   complaints: [
     // Set up after everybody, so that the pages are closed before anybody leaves.
-    async ({ context, alice: _alice, bob: _bob }, use) => {
+    async ({ context, alice: _alice, bob: _bob, invite: _invite }, use) => {
       const complaints = new Complaints()
       await complaints.listen(context)
       await use(complaints)
