@@ -96,6 +96,10 @@ codes! {
     ProfileInUse = "profile_in_use", Some("Stop the other process that uses this profile, or choose another data directory.");
     /// Others may read or change the profile's files.
     ProfileUnsafe = "profile_unsafe", Some("Make the profile's folder accessible to its owner alone (chmod 700).");
+    /// The profile is under a passphrase, and there is none.
+    PassphraseRequired = "passphrase_required", Some("Send the profile's passphrase as `passphrase`, or start the program with --passphrase-file.");
+    /// The passphrase is not the profile's.
+    PassphraseWrong = "passphrase_wrong", Some("Try again. Without its passphrase nobody can open a profile, and there is no other way in.");
     /// The port is taken.
     PortInUse = "port_in_use", Some("Choose another port.");
     /// The address cannot be listened at.

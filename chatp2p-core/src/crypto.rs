@@ -9,6 +9,7 @@ mod fuzzing;
 mod keyring;
 mod olm;
 mod rows;
+mod safe;
 #[cfg(feature = "test-utils")]
 mod seeded;
 mod statements;
@@ -19,9 +20,8 @@ use minicbor::{Decode, Encode};
 
 pub use keyring::{Keyring, KeyringError, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_SESSIONS, TheirKeys};
 pub use olm::Olm;
-#[cfg(feature = "test-utils")]
-pub(crate) use rows::Safe;
 pub use rows::{KeyRow, KeyRowId};
+pub(crate) use safe::Safe;
 #[cfg(feature = "test-utils")]
 pub use seeded::Seeded;
 pub use statements::{Nack, Offer};

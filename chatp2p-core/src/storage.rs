@@ -5,6 +5,8 @@ mod contact;
 mod heads;
 mod memory;
 #[cfg(feature = "sqlite")]
+mod passphrase;
+#[cfg(feature = "sqlite")]
 pub mod private;
 #[cfg(feature = "sqlite")]
 mod profile;
@@ -26,6 +28,8 @@ use crate::tracker::Registration;
 
 pub use contact::{Contact, FirstWords, Request};
 pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
+#[cfg(feature = "sqlite")]
+pub use passphrase::{MAX_PASSPHRASE_BYTES, MIN_PASSPHRASE_CHARS, Passphrase, PassphraseError};
 #[cfg(feature = "sqlite")]
 pub use profile::{Profile, ProfileError};
 #[cfg(feature = "sqlite")]

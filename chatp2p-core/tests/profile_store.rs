@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chatp2p_core::clock::Wall;
 use chatp2p_core::crypto::{KeyRow, KeyRowId};
+use chatp2p_core::identity::Identity;
 use chatp2p_core::message::{Epoch, Position};
 use chatp2p_core::storage::{
     Change, ConversationQuery, FirstWords, HistoryQuery, LoadLimit, ProfileData, ProfileStore, Request, Snapshot,
@@ -13,6 +14,11 @@ use chatp2p_core::storage::{
 };
 use chatp2p_core::testing::profile_store::{ALL, Home, at, ciphertext, entry, peer};
 use proptest::prelude::*;
+
+/// Whose profile it is.
+fn me() -> Identity {
+    Identity::from_seed(&[0x5e; 32])
+}
 
 mod memory {
     use super::*;
@@ -39,7 +45,7 @@ mod sqlite {
     #[async_trait::async_trait]
     impl Home for Folder {
         async fn open(&self) -> Arc<dyn ProfileStore> {
-            Arc::new(SqlProfile::open(&self.0.path().join("pro file?#%41.sqlite")).await.unwrap())
+            Arc::new(SqlProfile::open(&self.0.path().join("pro file?#%41.sqlite"), &me()).await.unwrap())
         }
     }
 
@@ -242,7 +248,7 @@ proptest! {
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("profile.sqlite");
-            let mut store = SqlProfile::open(&file).await.unwrap();
+            let mut store = SqlProfile::open(&file, &me()).await.unwrap();
             let mut data = ProfileData::default();
             let (mut entries, mut epochs) = (0, 0);
             for (steps, (erase, page, reopen)) in commits {
@@ -265,7 +271,7 @@ proptest! {
                 }
                 if reopen {
                     drop(store);
-                    store = SqlProfile::open(&file).await.unwrap();
+                    store = SqlProfile::open(&file, &me()).await.unwrap();
                 }
                 compare(&data, &store, usize::from(page % 7)).await;
             }
@@ -281,7 +287,7 @@ fn wal(file: &Path) -> std::path::PathBuf {
 async fn a_copy_of_the_database_put_back_is_the_past() {
     let folder = tempfile::tempdir().unwrap();
     let (file, copy) = (folder.path().join("profile.sqlite"), folder.path().join("copy.sqlite"));
-    let store = SqlProfile::open(&file).await.unwrap();
+    let store = SqlProfile::open(&file, &me()).await.unwrap();
     let queue =
         |n| Change::Queue { peer: peer(1), entry: entry(n), place: Some(at(5, n)), ciphertext: Some(ciphertext(n)) };
     let _ = store.commit(vec![queue(1)]).await.unwrap();
@@ -291,7 +297,7 @@ async fn a_copy_of_the_database_put_back_is_the_past() {
     std::fs::copy(wal(&file), wal(&copy)).unwrap();
     let _ = store.commit(vec![queue(2)]).await.unwrap();
     assert_ne!(store.load().await.unwrap(), past);
-    let restored = SqlProfile::open(&copy).await.unwrap();
+    let restored = SqlProfile::open(&copy, &me()).await.unwrap();
     assert_eq!(restored.load().await.unwrap(), past);
     let _ = restored.commit(vec![queue(2)]).await.unwrap();
 }
@@ -301,10 +307,10 @@ async fn what_is_no_database_is_damaged_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("profile.sqlite");
     std::fs::write(&file, "this is a letter to my grandmother, ".repeat(99)).unwrap();
-    let opened = SqlProfile::open(&file).await;
+    let opened = SqlProfile::open(&file, &me()).await;
     assert!(matches!(opened, Err(StorageError::Damaged { .. })), "{opened:?}");
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("this is a letter"));
-    let nowhere = SqlProfile::open(&folder.path().join("no/such/folder")).await;
+    let nowhere = SqlProfile::open(&folder.path().join("no/such/folder"), &me()).await;
     assert!(matches!(nowhere, Err(StorageError::Unavailable { .. })), "{nowhere:?}");
 }
 
@@ -313,11 +319,11 @@ async fn the_database_of_a_newer_version_is_refused() {
     use sea_orm::ConnectionTrait;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("profile.sqlite");
-    drop(SqlProfile::open(&file).await.unwrap());
+    drop(SqlProfile::open(&file, &me()).await.unwrap());
     let raw = sea_orm::Database::connect(format!("sqlite://{}", file.display())).await.unwrap();
     raw.execute_unprepared("INSERT INTO seaql_migrations VALUES ('profile_release_99', 0)").await.unwrap();
     raw.close().await.unwrap();
-    let opened = SqlProfile::open(&file).await;
+    let opened = SqlProfile::open(&file, &me()).await;
     assert!(matches!(opened, Err(StorageError::Damaged { .. })), "{opened:?}");
 }
 
@@ -326,7 +332,7 @@ async fn a_locked_database_keeps_nothing_of_a_commit() {
     use sea_orm::ConnectionTrait;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("profile.sqlite");
-    let store = SqlProfile::open(&file).await.unwrap();
+    let store = SqlProfile::open(&file, &me()).await.unwrap();
     let _ = store
         .commit(vec![Change::Queue { peer: peer(1), entry: entry(1), place: None, ciphertext: None }])
         .await
@@ -351,7 +357,7 @@ async fn the_database_of_the_first_version_is_opened_and_its_contacts_are_kept()
     use sea_orm::ConnectionTrait;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("profile.sqlite");
-    let store = SqlProfile::open(&file).await.unwrap();
+    let store = SqlProfile::open(&file, &me()).await.unwrap();
     let contact = chatp2p_core::storage::Contact::new(peer(2), "bob".parse().unwrap());
     let _ = store.commit(vec![Change::Contact(contact)]).await.unwrap();
     let known = store.load().await.unwrap();
@@ -364,5 +370,5 @@ async fn the_database_of_the_first_version_is_opened_and_its_contacts_are_kept()
     raw.execute_unprepared("DROP TABLE requests").await.unwrap();
     raw.execute_unprepared("DELETE FROM seaql_migrations WHERE version = 'profile_contacts'").await.unwrap();
     raw.close().await.unwrap();
-    assert_eq!(SqlProfile::open(&file).await.unwrap().load().await.unwrap(), known);
+    assert_eq!(SqlProfile::open(&file, &me()).await.unwrap().load().await.unwrap(), known);
 }

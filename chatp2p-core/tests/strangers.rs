@@ -41,7 +41,7 @@ async fn carry_out(state: &mut State, store: &SqlProfile, mut decision: Decision
 #[tokio::test]
 async fn masses_of_strangers_fill_no_disk_and_get_no_receipt() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqlProfile::open(&folder.path().join("profile.sqlite")).await.unwrap();
+    let store = SqlProfile::open(&folder.path().join("profile.sqlite"), &Identity::from_seed(&[2; 32])).await.unwrap();
     let bob = Identity::from_seed(&[2; 32]);
     let name: Username = "bob".parse().unwrap();
     let mut now = Now { mono: Duration::ZERO, wall: Wall::from_millis(1_700_000_000_000) };

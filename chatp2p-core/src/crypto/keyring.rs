@@ -19,7 +19,7 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-use super::rows::Safe;
+use super::Safe;
 use super::{CipherError, Ciphertext, CiphertextHash, KeyRow, KeyRowId, Nack, Offer, PairCipher, SessionId, Suite};
 use crate::clock::Wall;
 use crate::identity::{Identity, PeerId};
@@ -92,11 +92,11 @@ impl Keyring {
         seed: [u8; 32],
         now: Wall,
     ) -> Result<Self, KeyringError> {
-        let safe = Safe::new(&identity, blake3::derive_key("chatp2p nonces of a life v1", &seed));
+        let safe = Safe::of_keys(&identity, blake3::derive_key("chatp2p nonces of a life v1", &seed));
         let mut account = None;
         let mut peers = BTreeMap::new();
         for row in rows {
-            let keys = safe.open(&row).map_err(|source| KeyringError { row: row.id, source })?;
+            let keys = row.open(&safe).map_err(|source| KeyringError { row: row.id, source })?;
             match row.id {
                 KeyRowId::Account => account = Some((row.version, keys)),
                 KeyRowId::Peer(peer) => drop(peers.insert(peer, Sessions::stored(row.version, keys))),
@@ -255,12 +255,12 @@ impl Keyring {
                 turned: self.turned,
             };
             let keys = zeroize::Zeroizing::new(minicbor::to_vec(&stored).map_err(|_| CipherError::Damaged)?);
-            rows.push(self.safe.seal(KeyRowId::Account, self.version, &keys)?);
+            rows.push(KeyRow::seal(&self.safe, KeyRowId::Account, self.version, &keys)?);
         }
         for peer in std::mem::take(&mut self.changed) {
             if let Some(sessions) = self.peers.get_mut(&peer) {
                 let (version, keys) = sessions.store()?;
-                rows.push(self.safe.seal(KeyRowId::Peer(peer), version, &keys)?);
+                rows.push(KeyRow::seal(&self.safe, KeyRowId::Peer(peer), version, &keys)?);
             }
         }
         Ok(rows)

@@ -1,17 +1,12 @@
-//! Keys at rest: each row is sealed by itself, for its own place and version, so that none can be read, changed, or put in
-//! the place of another by somebody who has the disk but not the identity.
+//! Keys at rest: each row is sealed by itself, for its own place and version.
 
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-use super::CipherError;
-use crate::identity::{Identity, PeerId};
-
-const NONCE_BYTES: usize = 24;
+use super::{CipherError, Safe};
+use crate::identity::PeerId;
 
 /// Which keys a row holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -40,46 +35,19 @@ pub struct KeyRow {
     pub sealed: Vec<u8>,
 }
 
+impl KeyRow {
+    pub(crate) fn seal(safe: &Safe, id: KeyRowId, version: u64, keys: &[u8]) -> Result<Self, CipherError> {
+        Ok(Self { id, version, sealed: safe.seal(&place(id, version), keys)? })
+    }
+
+    pub(crate) fn open(&self, safe: &Safe) -> Result<Zeroizing<Vec<u8>>, CipherError> {
+        safe.open(&place(self.id, self.version), &self.sealed)
+    }
+}
+
 impl fmt::Debug for KeyRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyRow({:?}, version {}, {} bytes)", self.id, self.version, self.sealed.len())
-    }
-}
-
-/// Seals rows with a key that follows from the identity: whoever has that is the peer anyway.
-pub(crate) struct Safe {
-    cipher: XChaCha20Poly1305,
-    /// Fresh in each life. Nonces follow from it by counting.
-    seed: [u8; 32],
-    sealed: u64,
-}
-
-impl Safe {
-    pub(crate) fn new(identity: &Identity, seed: [u8; 32]) -> Self {
-        let secret = Zeroizing::new(identity.to_seed());
-        let key = Zeroizing::new(blake3::derive_key("chatp2p keys at rest v1", &*secret));
-        Self { cipher: XChaCha20Poly1305::new(&Key::from(*key)), seed, sealed: 0 }
-    }
-
-    pub(crate) fn seal(&mut self, id: KeyRowId, version: u64, keys: &[u8]) -> Result<KeyRow, CipherError> {
-        self.sealed += 1;
-        let block = blake3::keyed_hash(&self.seed, &self.sealed.to_be_bytes());
-        let mut nonce = [0; NONCE_BYTES];
-        for (to, from) in nonce.iter_mut().zip(block.as_bytes()) {
-            *to = *from;
-        }
-        let place = place(id, version);
-        let payload = Payload { msg: keys, aad: &place };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| CipherError::Damaged)?;
-        Ok(KeyRow { id, version, sealed: [&nonce[..], &sealed].concat() })
-    }
-
-    pub(crate) fn open(&self, row: &KeyRow) -> Result<Zeroizing<Vec<u8>>, CipherError> {
-        let (nonce, sealed) = row.sealed.split_at_checked(NONCE_BYTES).ok_or(CipherError::Damaged)?;
-        let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| CipherError::Damaged)?;
-        let payload = Payload { msg: sealed, aad: &place(row.id, row.version) };
-        let keys = self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| CipherError::Damaged)?;
-        Ok(Zeroizing::new(keys))
     }
 }
 
@@ -97,15 +65,10 @@ fn place(id: KeyRowId, version: u64) -> Vec<u8> {
     place
 }
 
-impl fmt::Debug for Safe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Safe").field("sealed", &self.sealed).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Identity;
 
     fn peer(seed: u8) -> KeyRowId {
         KeyRowId::Peer(Identity::from_seed(&[seed; 32]).peer_id())
@@ -114,39 +77,17 @@ mod tests {
     #[test]
     fn a_row_opens_at_its_own_place_alone() {
         let alice = Identity::from_seed(&[1; 32]);
-        let mut safe = Safe::new(&alice, [9; 32]);
-        let row = safe.seal(peer(2), 7, b"ratchet").unwrap();
-        assert_eq!(safe.open(&row).unwrap().as_slice(), b"ratchet");
-        assert!(!row.sealed.windows(7).any(|bytes| bytes == b"ratchet"));
+        let safe = Safe::of_keys(&alice, [9; 32]);
+        let row = KeyRow::seal(&safe, peer(2), 7, b"ratchet").unwrap();
+        assert_eq!(row.open(&safe).unwrap().as_slice(), b"ratchet");
         for moved in [
             KeyRow { id: peer(3), ..row.clone() },
             KeyRow { id: KeyRowId::Account, ..row.clone() },
             KeyRow { version: 6, ..row.clone() },
         ] {
-            assert_eq!(safe.open(&moved).unwrap_err(), CipherError::Damaged, "{moved:?}");
+            assert_eq!(moved.open(&safe).unwrap_err(), CipherError::Damaged, "{moved:?}");
         }
-        let eve = Safe::new(&Identity::from_seed(&[3; 32]), [9; 32]);
-        assert!(eve.open(&row).is_err());
-    }
-
-    #[test]
-    fn every_flipped_bit_and_every_cut_is_noticed() {
-        let mut safe = Safe::new(&Identity::from_seed(&[1; 32]), [9; 32]);
-        let row = safe.seal(KeyRowId::Account, 1, b"account").unwrap();
-        for bit in 0..row.sealed.len() * 8 {
-            let mut forged = row.clone();
-            forged.sealed[bit / 8] ^= 1 << (bit % 8);
-            assert!(safe.open(&forged).is_err(), "bit {bit}");
-        }
-        for end in 0..row.sealed.len() {
-            assert!(safe.open(&KeyRow { sealed: row.sealed[..end].to_vec(), ..row.clone() }).is_err(), "{end} bytes");
-        }
-    }
-
-    #[test]
-    fn no_nonce_serves_twice() {
-        let mut safe = Safe::new(&Identity::from_seed(&[1; 32]), [9; 32]);
-        let mut seal = || safe.seal(KeyRowId::Account, 1, b"account").unwrap().sealed;
-        assert_ne!(seal(), seal());
+        let eve = Safe::of_keys(&Identity::from_seed(&[3; 32]), [9; 32]);
+        assert!(row.open(&eve).is_err());
     }
 }

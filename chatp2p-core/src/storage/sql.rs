@@ -13,6 +13,8 @@ mod registry;
 #[cfg(feature = "sqlite")]
 mod rows;
 mod schema;
+#[cfg(feature = "sqlite")]
+mod vault;
 
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use super::StorageError;
 use super::heads::damaged;
 
+#[cfg(feature = "sqlite")]
+pub(super) use profile::Plain;
 #[cfg(feature = "sqlite")]
 pub use profile::SqlProfile;
 pub use registry::SqlRegistry;
@@ -82,6 +86,8 @@ mod sqlite {
             options
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
+                // What is deleted is overwritten.
+                .pragma("secure_delete", "ON")
                 // Only on Apple's systems do these do anything: there a plain fsync leaves the data in the drive's cache.
                 .pragma("fullfsync", "ON")
                 .pragma("checkpoint_fullfsync", "ON")

@@ -13,6 +13,7 @@ use sea_orm::{
 };
 
 use super::entities::{contacts, entries, meta, my_epochs, requests, their_epochs};
+use super::vault::Vault;
 use super::{CHUNK, bits, damaged, refused, rows};
 use crate::identity::PeerId;
 use crate::message::{Author, Entry, EntryId, Position};
@@ -33,6 +34,7 @@ pub(super) async fn seq<C: ConnectionTrait>(connection: &C) -> Result<u64, Stora
 pub(super) async fn heads<C: ConnectionTrait>(
     connection: &C,
     peers: Option<&BTreeSet<PeerId>>,
+    vault: &Vault,
 ) -> Result<BTreeMap<PeerId, Heads>, StorageError> {
     let mut heads: BTreeMap<PeerId, Heads> = BTreeMap::new();
     let chunks: Vec<Option<Vec<Vec<u8>>>> = match peers {
@@ -51,19 +53,23 @@ pub(super) async fn heads<C: ConnectionTrait>(
         }
         for mut row in mine.all(connection).await.map_err(refused)? {
             let peer = rows::peer(std::mem::take(&mut row.peer))?;
-            heads.entry(peer).or_default().mine.push(rows::epoch_log(row)?);
+            heads.entry(peer).or_default().mine.push(rows::epoch_log(&peer, row, vault)?);
         }
         for mut row in theirs.all(connection).await.map_err(refused)? {
             let peer = rows::peer(std::mem::take(&mut row.peer))?;
-            heads.entry(peer).or_default().theirs.push(rows::position(row)?);
+            heads.entry(peer).or_default().theirs.push(rows::position(&peer, row, vault)?);
         }
     }
     Ok(heads)
 }
 
 /// Applies the changes within a transaction, which the caller commits.
-pub(super) async fn apply(turn: &DatabaseTransaction, changes: &[Change]) -> Result<Committed, StorageError> {
-    let mut commit = Commit::begin(turn, changes).await?;
+pub(super) async fn apply(
+    turn: &DatabaseTransaction,
+    vault: &Vault,
+    changes: &[Change],
+) -> Result<Committed, StorageError> {
+    let mut commit = Commit::begin(turn, vault, changes).await?;
     for change in changes {
         commit.apply(change).await?;
     }
@@ -72,6 +78,7 @@ pub(super) async fn apply(turn: &DatabaseTransaction, changes: &[Change]) -> Res
 
 struct Commit<'a> {
     turn: &'a DatabaseTransaction,
+    vault: &'a Vault,
     /// How many changes there are: no more entries can be taken from a queue.
     count: usize,
     talks: BTreeMap<PeerId, Talk>,
@@ -88,7 +95,7 @@ struct Commit<'a> {
     /// The last ordinal that is written; those of `fresh` follow.
     written: i64,
     fresh: Vec<entries::ActiveModel>,
-    placed: Vec<(i64, Position)>,
+    placed: Vec<(i64, rows::Placed)>,
 }
 
 struct Talk {
@@ -99,7 +106,7 @@ struct Talk {
 }
 
 impl<'a> Commit<'a> {
-    async fn begin(turn: &'a DatabaseTransaction, changes: &[Change]) -> Result<Self, StorageError> {
+    async fn begin(turn: &'a DatabaseTransaction, vault: &'a Vault, changes: &[Change]) -> Result<Self, StorageError> {
         let mut peers = BTreeSet::new();
         let mut ids = BTreeSet::new();
         for change in changes {
@@ -120,7 +127,7 @@ impl<'a> Commit<'a> {
                 }
             }
         }
-        let mut heads = heads(turn, Some(&peers)).await?;
+        let mut heads = heads(turn, Some(&peers), vault).await?;
         let talk = |peer| {
             let before = heads.remove(&peer).unwrap_or_default();
             (peer, Talk { heads: before.clone(), before, queued: None })
@@ -135,6 +142,7 @@ impl<'a> Commit<'a> {
         let first = last.flatten().unwrap_or_default();
         Ok(Self {
             turn,
+            vault,
             count: changes.len(),
             talks: peers.into_iter().map(talk).collect(),
             known: known(turn, &ids).await?,
@@ -191,7 +199,7 @@ impl<'a> Commit<'a> {
                 }
                 queue.pop_first();
                 self.heads(*peer)?.place(*place)?;
-                self.put(ordinal, *place);
+                self.put(ordinal, rows::Placed::new(peer, Author::Me, place, self.vault)?);
                 if let Some(ciphertext) = ciphertext {
                     self.encryption.put_ciphertext(*peer, (place.epoch, place.n), ciphertext);
                 }
@@ -278,15 +286,19 @@ impl<'a> Commit<'a> {
         place: Option<Position>,
     ) -> Result<i64, StorageError> {
         let ordinal = self.written + 1 + bits(self.fresh.len() as u64);
-        self.fresh.push(rows::entry_row(ordinal, &peer, author, entry, place)?);
+        let mut row = rows::entry_row(ordinal, &peer, author, entry, self.vault)?;
+        if let Some(place) = place {
+            rows::Placed::new(&peer, author, &place, self.vault)?.put(&mut row);
+        }
+        self.fresh.push(row);
         self.known.insert((peer, author, entry.id), ordinal);
         Ok(ordinal)
     }
 
-    fn put(&mut self, ordinal: i64, place: Position) {
+    fn put(&mut self, ordinal: i64, place: rows::Placed) {
         let fresh = usize::try_from(ordinal - self.written - 1).ok().and_then(|index| self.fresh.get_mut(index));
         match fresh {
-            Some(row) => rows::put(row, place),
+            Some(row) => place.put(row),
             None => self.placed.push((ordinal, place)),
         }
     }
@@ -301,15 +313,15 @@ impl<'a> Commit<'a> {
             }
             entries::Entity::insert_many(chunk).exec_without_returning(self.turn).await.map_err(refused)?;
         }
-        for chunk in std::mem::take(&mut self.placed).chunks(CHUNK) {
+        for chunk in std::mem::take(&mut self.placed).chunks_mut(CHUNK) {
             let values = vec!["(?, ?, ?, ?)"; chunk.len()].join(", ");
             let sql = format!(
                 "UPDATE entries SET epoch = new.column2, n = new.column3, hash = new.column4 \
                  FROM (VALUES {values}) AS new WHERE ordinal = new.column1"
             );
-            let values = chunk.iter().flat_map(|(ordinal, place)| {
-                let hash = Value::from(place.hash.as_bytes().to_vec());
-                [Value::from(*ordinal), Value::from(bits(place.epoch.get())), Value::from(bits(place.n)), hash]
+            let values = chunk.iter_mut().flat_map(|(ordinal, place)| {
+                let hash = Value::from(std::mem::take(&mut place.hash));
+                [Value::from(*ordinal), Value::from(place.epoch), Value::from(place.n), hash]
             });
             let update = Statement::from_sql_and_values(self.turn.get_database_backend(), sql, values);
             self.turn.execute_raw(update).await.map_err(refused)?;
@@ -345,7 +357,7 @@ impl<'a> Commit<'a> {
                 Some(request) => {
                     let replace =
                         OnConflict::column(requests::Column::Peer).update_columns(requests::Column::iter()).to_owned();
-                    let insert = requests::Entity::insert(rows::request_row(request)?).on_conflict(replace);
+                    let insert = requests::Entity::insert(rows::request_row(request, self.vault)?).on_conflict(replace);
                     insert.exec_without_returning(self.turn).await.map_err(refused)?;
                 }
                 None => {
@@ -361,10 +373,14 @@ impl<'a> Commit<'a> {
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
         for (peer, talk) in &self.talks {
             let changed = talk.heads.mine.iter().enumerate().filter(|(i, log)| talk.before.mine.get(*i) != Some(log));
-            mine.extend(changed.map(|(i, log)| rows::epoch_log_row(peer, i, log)));
+            for (place, log) in changed {
+                mine.push(rows::epoch_log_row(peer, place, log, self.vault)?);
+            }
             let before = &talk.before.theirs;
             let changed = talk.heads.theirs.iter().enumerate().filter(|(i, position)| before.get(*i) != Some(position));
-            theirs.extend(changed.map(|(i, position)| rows::position_row(peer, i, position)));
+            for (place, position) in changed {
+                theirs.push(rows::position_row(peer, place, position, self.vault)?);
+            }
         }
         for chunk in mine.chunks(CHUNK) {
             let replace = OnConflict::columns([my_epochs::Column::Peer, my_epochs::Column::Epoch])

@@ -1,6 +1,7 @@
 //! A peer's profile in SQLite: the connections, and everything that reads.
 
 mod conversations;
+mod unsealed;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,42 +17,59 @@ use sea_orm::{
 
 use super::entities::{ciphertexts, contacts, entries, keys, requests};
 use super::schema::{ProfileSchema, migrate};
+use super::vault::Vault;
 use super::{CHUNK, bits, commit, number, quiet, refused, rows};
-use crate::identity::PeerId;
+use crate::identity::{Identity, PeerId};
 use crate::message::{Entry, EntryId, Epoch};
 use crate::storage::heads::Heads;
+
 use crate::storage::{
     Change, Committed, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE, ProfileStore,
     Snapshot, StorageError, StoredConversations, StoredMessage,
 };
+
+pub(in crate::storage) use unsealed::Plain;
 
 /// How many readings may run at once, beside the one commit: a page of history for a few windows; more would only
 /// contend for the disk.
 const READERS: u32 = 3;
 
 /// A [`ProfileStore`] in an SQLite file. Nothing else may write to the file.
+///
+/// What people wrote is sealed there with a key that follows from their identity; names, keys, times and lengths are not.
 #[derive(Debug)]
 pub struct SqlProfile {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
+    vault: Vault,
     /// What keeps others out of the profile, as long as this store lives.
     _lock: Option<File>,
 }
 
 impl SqlProfile {
-    /// Opens the database in this file; makes the file (readable as the process's umask says) and the tables where they
-    /// are missing.
+    /// Opens this peer's database in this file; makes the file (readable as the process's umask says) and the tables where
+    /// they are missing. A database from before messages were sealed is sealed now.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the file cannot be opened, [`StorageError::Damaged`] when it is no database of
-    /// ours or of a newer version.
-    pub async fn open(path: &Path) -> Result<Self, StorageError> {
+    /// ours or of a newer version. That it is another peer's shows once something sealed is read.
+    pub async fn open(path: &Path, identity: &Identity) -> Result<Self, StorageError> {
+        Self::open_with(path, identity, Plain::Seal).await
+    }
+
+    pub(in crate::storage) async fn open_with(
+        path: &Path,
+        identity: &Identity,
+        plain: Plain,
+    ) -> Result<Self, StorageError> {
         // The address is only a stand-in: a path may hold characters that mean something in one.
         let options = |connections| quiet("sqlite://profile", connections);
         let writer = super::sqlite::connect(options(1), Some(path.to_owned()), false).await?;
         migrate::<ProfileSchema>(&writer).await?;
+        let vault = Vault::new(identity)?;
+        unsealed::seal(&writer, &vault, plain).await?;
         let readers = super::sqlite::connect(options(READERS), Some(path.to_owned()), true).await?;
-        Ok(Self { writer, readers, _lock: None })
+        Ok(Self { writer, readers, vault, _lock: None })
     }
 
     /// The same store, which keeps this lock until its end.
@@ -67,7 +85,8 @@ impl SqlProfile {
     /// [`StorageError::Unavailable`] when the database refuses.
     pub async fn erase(&self, peer: PeerId, id: EntryId) -> Result<bool, StorageError> {
         let turn = self.begin_writing().await?;
-        let heads = commit::heads(&turn, Some(&BTreeSet::from([peer]))).await?.remove(&peer).unwrap_or_default();
+        let heads =
+            commit::heads(&turn, Some(&BTreeSet::from([peer])), &self.vault).await?.remove(&peer).unwrap_or_default();
         let rows = entries::Entity::find()
             .filter(entries::Column::Id.eq(id.as_bytes().to_vec()))
             .filter(entries::Column::Peer.eq(rows::key(&peer)))
@@ -75,7 +94,7 @@ impl SqlProfile {
         let mut erased = false;
         for row in rows.all(&turn).await.map_err(refused)? {
             let ordinal = row.ordinal;
-            if rows::stored_message(row, &heads)?.acknowledged {
+            if rows::stored_message(row, &heads, &self.vault)?.acknowledged {
                 entries::Entity::update_many()
                     .col_expr(entries::Column::Body, Expr::value(None::<Vec<u8>>))
                     .col_expr(entries::Column::Weight, Expr::value(0))
@@ -109,7 +128,7 @@ impl ProfileStore for SqlProfile {
         let view = self.view().await?;
         let rows = contacts::Entity::find().order_by_asc(contacts::Column::Peer).all(&view).await.map_err(refused)?;
         let contacts = rows.into_iter().map(rows::contact).collect::<Result<_, _>>()?;
-        let mut heads = commit::heads(&view, None).await?;
+        let mut heads = commit::heads(&view, None, &self.vault).await?;
         let mut queued = queued(&view).await?;
         let peers: BTreeSet<PeerId> = heads.keys().chain(queued.keys()).copied().collect();
         let mut logs = Vec::new();
@@ -121,7 +140,9 @@ impl ProfileStore for SqlProfile {
                     let columns =
                         [entries::Column::Id, entries::Column::N, entries::Column::Hash, entries::Column::Weight];
                     let rows = open.select_only().columns(columns).into_tuple().all(&view).await.map_err(refused)?;
-                    rows.into_iter().map(rows::unacknowledged).collect::<Result<_, _>>()?
+                    rows.into_iter()
+                        .map(|row| rows::unacknowledged(row, (&peer, last.epoch), &self.vault))
+                        .collect::<Result<_, _>>()?
                 }
                 _ => Vec::new(),
             };
@@ -130,13 +151,13 @@ impl ProfileStore for SqlProfile {
         let keys = keys::Entity::find().order_by_asc(keys::Column::Id).all(&view).await.map_err(refused)?;
         let keys = keys.into_iter().map(rows::keys).collect::<Result<_, _>>()?;
         let rows = requests::Entity::find().order_by_asc(requests::Column::Peer).all(&view).await.map_err(refused)?;
-        let requests = rows.into_iter().map(rows::request).collect::<Result<_, _>>()?;
+        let requests = rows.into_iter().map(|row| rows::request(row, &self.vault)).collect::<Result<_, _>>()?;
         Ok(Snapshot { contacts, logs, seq: commit::seq(&view).await?, keys, requests })
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<Committed, StorageError> {
         let turn = self.begin_writing().await?;
-        let committed = commit::apply(&turn, &changes).await?;
+        let committed = commit::apply(&turn, &self.vault, &changes).await?;
         turn.commit().await.map_err(refused)?;
         Ok(committed)
     }
@@ -147,7 +168,7 @@ impl ProfileStore for SqlProfile {
             .filter(entries::Column::Epoch.is_null())
             .order_by_asc(entries::Column::Ordinal);
         let rows = within(&self.view().await?, queued, limit).await?;
-        rows.into_iter().filter_map(|row| rows::entry(row).transpose()).collect()
+        rows.into_iter().filter_map(|row| rows::entry(row, &self.vault).transpose()).collect()
     }
 
     async fn logged(
@@ -167,7 +188,7 @@ impl ProfileStore for SqlProfile {
             .all(&view);
         let sent = sent.await.map_err(refused)?;
         let mut sent = sent.iter().map(rows::ciphertext).collect::<Result<_, _>>()?;
-        rows.into_iter().map(|row| rows::logged(row, &mut sent)).collect()
+        rows.into_iter().map(|row| rows::logged(row, &mut sent, &self.vault)).collect()
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
@@ -197,16 +218,20 @@ impl ProfileStore for SqlProfile {
         }
         page.sort_unstable();
         page.drain(..page.len().saturating_sub(limit));
-        messages(&view, &page).await
+        messages(&view, &page, &self.vault).await
     }
 
     async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {
-        conversations::read(&self.view().await?, query).await
+        conversations::read(&self.view().await?, query, &self.vault).await
     }
 }
 
 /// The messages with these ordinals, which ascend.
-async fn messages(view: &DatabaseTransaction, ordinals: &[i64]) -> Result<Vec<StoredMessage>, StorageError> {
+async fn messages(
+    view: &DatabaseTransaction,
+    ordinals: &[i64],
+    vault: &Vault,
+) -> Result<Vec<StoredMessage>, StorageError> {
     let mut found = Vec::with_capacity(ordinals.len());
     for chunk in ordinals.chunks(CHUNK) {
         let these = entries::Column::Ordinal.is_in(chunk.iter().copied());
@@ -214,11 +239,11 @@ async fn messages(view: &DatabaseTransaction, ordinals: &[i64]) -> Result<Vec<St
         found.extend(rows.all(view).await.map_err(refused)?);
     }
     let peers = found.iter().map(|row| rows::peer(row.peer.clone())).collect::<Result<BTreeSet<_>, _>>()?;
-    let heads = commit::heads(view, Some(&peers)).await?;
+    let heads = commit::heads(view, Some(&peers), vault).await?;
     let none = Heads::default();
     let message = |row: entries::Model| {
         let heads = heads.get(&rows::peer(row.peer.clone())?).unwrap_or(&none);
-        rows::stored_message(row, heads)
+        rows::stored_message(row, heads, vault)
     };
     found.into_iter().map(message).collect()
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use sea_orm::ActiveValue::Set;
 
 use super::entities::{ciphertexts, contacts, entries, keys, my_epochs, requests, their_epochs};
+use super::vault::{Hashed, Vault};
 use super::{bits, damaged, number};
 use crate::clock::Wall;
 use crate::crypto::{Ciphertext, KeyRow, KeyRowId};
 use crate::identity::PeerId;
 use crate::identity::Username;
-use crate::message::{Author, Body, Entry, EntryId, Epoch, LogHash, Position};
+use crate::message::{Author, Entry, EntryId, Epoch, Position};
 use crate::record::SignedRecord;
 use crate::storage::heads::Heads;
 use crate::storage::{Contact, EpochLog, LoggedEntry, Request, StorageError, StoredMessage, Unacknowledged};
@@ -26,10 +27,6 @@ pub(super) fn key(peer: &PeerId) -> Vec<u8> {
 
 pub(super) fn id(bytes: Vec<u8>) -> Result<EntryId, StorageError> {
     bytes.try_into().map(EntryId::from_bytes).map_err(|_| damaged("a stored message id has not 16 bytes"))
-}
-
-fn hash(bytes: Vec<u8>) -> Result<LogHash, StorageError> {
-    bytes.try_into().map(LogHash::from_bytes).map_err(|_| damaged("a stored hash has not 32 bytes"))
 }
 
 pub(super) fn author(mine: bool) -> Author {
@@ -75,60 +72,71 @@ pub(super) fn contact_row(contact: &Contact) -> contacts::ActiveModel {
     }
 }
 
-pub(super) fn request(row: requests::Model) -> Result<Request, StorageError> {
-    let first = row.first.map(|bytes| minicbor::decode(&bytes)).transpose();
+pub(super) fn request(row: requests::Model, vault: &Vault) -> Result<Request, StorageError> {
+    let peer_id = peer(row.peer)?;
     Ok(Request {
-        peer_id: peer(row.peer)?,
+        peer_id,
         name: name(&row.name)?,
         arrived: Wall::from_millis(number(row.arrived)),
-        first: first.map_err(|_| damaged("a stored request cannot be read"))?,
+        first: row.first.map(|sealed| vault.open_request(&peer_id, &sealed)).transpose()?,
         refused: row.refused,
     })
 }
 
-pub(super) fn request_row(request: &Request) -> Result<requests::ActiveModel, StorageError> {
-    let first = request.first.as_ref().map(minicbor::to_vec).transpose();
+pub(super) fn request_row(request: &Request, vault: &Vault) -> Result<requests::ActiveModel, StorageError> {
+    let first = request.first.as_ref().map(|first| vault.seal_request(&request.peer_id, first));
     Ok(requests::ActiveModel {
         peer: Set(key(&request.peer_id)),
         name: Set(request.name.to_string()),
         arrived: Set(bits(request.arrived.as_millis())),
         refused: Set(request.refused),
-        first: Set(first.map_err(|_| damaged("a request cannot be encoded"))?),
+        first: Set(first.transpose()?),
     })
 }
 
-pub(super) fn epoch_log(row: my_epochs::Model) -> Result<EpochLog, StorageError> {
-    Ok(EpochLog {
-        epoch: Epoch::new(number(row.epoch)),
-        head: number(row.head),
-        acknowledged: number(row.acknowledged),
-        acknowledged_hash: row.acknowledged_hash.map(hash).transpose()?,
-    })
+pub(super) fn epoch_log(peer: &PeerId, row: my_epochs::Model, vault: &Vault) -> Result<EpochLog, StorageError> {
+    let at = (Epoch::new(number(row.epoch)), number(row.acknowledged));
+    let hash = row.acknowledged_hash.map(|sealed| vault.open_hash(Hashed::Acknowledged, peer, at, &sealed));
+    Ok(EpochLog { epoch: at.0, head: number(row.head), acknowledged: at.1, acknowledged_hash: hash.transpose()? })
 }
 
-pub(super) fn epoch_log_row(peer: &PeerId, place: usize, log: &EpochLog) -> my_epochs::ActiveModel {
-    my_epochs::ActiveModel {
+pub(super) fn epoch_log_row(
+    peer: &PeerId,
+    place: usize,
+    log: &EpochLog,
+    vault: &Vault,
+) -> Result<my_epochs::ActiveModel, StorageError> {
+    let hash = log.acknowledged_hash.map(|hash| {
+        vault.seal_hash(Hashed::Acknowledged, peer, &Position { epoch: log.epoch, n: log.acknowledged, hash })
+    });
+    Ok(my_epochs::ActiveModel {
         peer: Set(key(peer)),
         epoch: Set(bits(log.epoch.get())),
         place: Set(bits(place as u64)),
         head: Set(bits(log.head)),
         acknowledged: Set(bits(log.acknowledged)),
-        acknowledged_hash: Set(log.acknowledged_hash.map(|hash| hash.as_bytes().to_vec())),
-    }
+        acknowledged_hash: Set(hash.transpose()?),
+    })
 }
 
-pub(super) fn position(row: their_epochs::Model) -> Result<Position, StorageError> {
-    Ok(Position { epoch: Epoch::new(number(row.epoch)), n: number(row.n), hash: hash(row.hash)? })
+pub(super) fn position(peer: &PeerId, row: their_epochs::Model, vault: &Vault) -> Result<Position, StorageError> {
+    let (epoch, n) = (Epoch::new(number(row.epoch)), number(row.n));
+    Ok(Position { epoch, n, hash: vault.open_hash(Hashed::Theirs, peer, (epoch, n), &row.hash)? })
 }
 
-pub(super) fn position_row(peer: &PeerId, place: usize, position: &Position) -> their_epochs::ActiveModel {
-    their_epochs::ActiveModel {
+pub(super) fn position_row(
+    peer: &PeerId,
+    place: usize,
+    position: &Position,
+    vault: &Vault,
+) -> Result<their_epochs::ActiveModel, StorageError> {
+    Ok(their_epochs::ActiveModel {
         peer: Set(key(peer)),
         epoch: Set(bits(position.epoch.get())),
         place: Set(bits(place as u64)),
         n: Set(bits(position.n)),
-        hash: Set(position.hash.as_bytes().to_vec()),
-    }
+        hash: Set(vault.seal_hash(Hashed::Theirs, peer, position)?),
+    })
 }
 
 pub(super) fn entry_row(
@@ -136,10 +144,9 @@ pub(super) fn entry_row(
     peer: &PeerId,
     author: Author,
     entry: &Entry,
-    place: Option<Position>,
+    vault: &Vault,
 ) -> Result<entries::ActiveModel, StorageError> {
-    let body = minicbor::to_vec(&entry.body).map_err(|_| damaged("a message cannot be encoded"))?;
-    let mut row = entries::ActiveModel {
+    Ok(entries::ActiveModel {
         ordinal: Set(ordinal),
         peer: Set(key(peer)),
         mine: Set(author == Author::Me),
@@ -149,26 +156,33 @@ pub(super) fn entry_row(
         epoch: Set(None),
         n: Set(None),
         hash: Set(None),
-        body: Set(Some(body)),
-    };
-    if let Some(place) = place {
-        put(&mut row, place);
-    }
-    Ok(row)
+        body: Set(Some(vault.seal_body(peer, author, entry)?)),
+    })
 }
 
-/// Gives a row that is not yet written its place.
-pub(super) fn put(row: &mut entries::ActiveModel, place: Position) {
-    row.epoch = Set(Some(bits(place.epoch.get())));
-    row.n = Set(Some(bits(place.n)));
-    row.hash = Set(Some(place.hash.as_bytes().to_vec()));
+/// The place of an entry in its author's log, as its columns have it.
+pub(super) struct Placed {
+    pub(super) epoch: i64,
+    pub(super) n: i64,
+    pub(super) hash: Vec<u8>,
+}
+
+impl Placed {
+    pub(super) fn new(peer: &PeerId, author: Author, at: &Position, vault: &Vault) -> Result<Self, StorageError> {
+        let hash = vault.seal_hash(Hashed::Entry(author), peer, at)?;
+        Ok(Self { epoch: bits(at.epoch.get()), n: bits(at.n), hash })
+    }
+
+    /// Gives a row that is not yet written its place.
+    pub(super) fn put(self, row: &mut entries::ActiveModel) {
+        (row.epoch, row.n, row.hash) = (Set(Some(self.epoch)), Set(Some(self.n)), Set(Some(self.hash)));
+    }
 }
 
 /// What the row says; `None` once it was erased.
-pub(super) fn entry(row: entries::Model) -> Result<Option<Entry>, StorageError> {
-    let Some(bytes) = row.body else { return Ok(None) };
-    let mut decoder = minicbor::Decoder::new(&bytes);
-    let body: Body = decoder.decode().map_err(|_| damaged("a stored message cannot be read"))?;
+pub(super) fn entry(row: entries::Model, vault: &Vault) -> Result<Option<Entry>, StorageError> {
+    let Some(sealed) = row.body else { return Ok(None) };
+    let body = vault.open_body(&peer(row.peer)?, author(row.mine), &row.id, &sealed)?;
     Ok(Some(Entry { id: id(row.id)?, written: Wall::from_millis(number(row.written)), body }))
 }
 
@@ -207,21 +221,29 @@ pub(super) fn ciphertext(row: &ciphertexts::Model) -> Result<(u64, Ciphertext), 
 pub(super) fn logged(
     mut row: entries::Model,
     ciphertexts: &mut BTreeMap<u64, Ciphertext>,
+    vault: &Vault,
 ) -> Result<LoggedEntry, StorageError> {
-    let (Some(n), Some(bytes)) = (row.n, row.hash.take()) else {
+    let (Some(epoch), Some(n), Some(sealed)) = (row.epoch, row.n, row.hash.take()) else {
         return Err(damaged("a stored entry has half a place"));
     };
+    let at = (Epoch::new(number(epoch)), number(n));
+    let hash = vault.open_hash(Hashed::Entry(author(row.mine)), &peer(row.peer.clone())?, at, &sealed)?;
+    Ok(LoggedEntry { n: at.1, hash, entry: entry(row, vault)?, ciphertext: ciphertexts.remove(&at.1) })
+}
+
+/// What the columns of an entry of mine say that was not acknowledged: id, number, hash and weight.
+pub(super) fn unacknowledged(
+    (name, n, sealed, weighs): (Vec<u8>, i64, Vec<u8>, i64),
+    (peer, epoch): (&PeerId, Epoch),
+    vault: &Vault,
+) -> Result<Unacknowledged, StorageError> {
     let n = number(n);
-    Ok(LoggedEntry { n, hash: hash(bytes)?, entry: entry(row)?, ciphertext: ciphertexts.remove(&n) })
+    let hash = vault.open_hash(Hashed::Entry(Author::Me), peer, (epoch, n), &sealed)?;
+    Ok(Unacknowledged { id: id(name)?, n, hash, weight: weight(weighs) })
 }
 
-pub(super) fn unacknowledged(row: (Vec<u8>, i64, Vec<u8>, i64)) -> Result<Unacknowledged, StorageError> {
-    let (name, n, bytes, weighs) = row;
-    Ok(Unacknowledged { id: id(name)?, n: number(n), hash: hash(bytes)?, weight: weight(weighs) })
-}
-
-pub(super) fn stored_message(mut row: entries::Model, heads: &Heads) -> Result<StoredMessage, StorageError> {
-    let peer = peer(std::mem::take(&mut row.peer))?;
+pub(super) fn stored_message(row: entries::Model, heads: &Heads, vault: &Vault) -> Result<StoredMessage, StorageError> {
+    let peer = peer(row.peer.clone())?;
     let author = author(row.mine);
     let place = match (row.epoch, row.n) {
         (Some(epoch), Some(n)) => Some((Epoch::new(number(epoch)), number(n))),
@@ -229,6 +251,6 @@ pub(super) fn stored_message(mut row: entries::Model, heads: &Heads) -> Result<S
         _ => return Err(damaged("a stored entry has half a place")),
     };
     let acknowledged = author == Author::Them || place.is_some_and(|(epoch, n)| heads.has_acknowledged(epoch, n));
-    let entry = entry(row)?.ok_or_else(|| damaged("a message that is shown was erased"))?;
+    let entry = entry(row, vault)?.ok_or_else(|| damaged("a message that is shown was erased"))?;
     Ok(StoredMessage { peer, author, entry, place, acknowledged })
 }

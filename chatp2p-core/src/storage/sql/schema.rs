@@ -73,7 +73,12 @@ pub(super) struct ProfileSchema;
 #[cfg(feature = "sqlite")]
 impl MigratorTrait for ProfileSchema {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(ProfileRelease1), Box::new(ProfileEncryption), Box::new(ProfileContacts)]
+        vec![
+            Box::new(ProfileRelease1),
+            Box::new(ProfileEncryption),
+            Box::new(ProfileContacts),
+            Box::new(ProfileSealing),
+        ]
     }
 }
 
@@ -222,6 +227,30 @@ CREATE TABLE requests (
     first BLOB                          -- CBOR: the one entry they may leave, and its place in their log
 ) STRICT, WITHOUT ROWID;
 ";
+
+#[cfg(feature = "sqlite")]
+struct ProfileSealing;
+
+#[cfg(feature = "sqlite")]
+impl MigrationName for ProfileSealing {
+    fn name(&self) -> &str {
+        "profile_sealing"
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[async_trait::async_trait]
+impl MigrationTrait for ProfileSealing {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(PROFILE_SEALING).await?;
+        Ok(())
+    }
+}
+
+/// From here on `entries.body`, `requests.first` and all hashes are sealed, each for its column and row. Here there is no key:
+/// who opens the database seals what is in it already, and then takes this mark away.
+#[cfg(feature = "sqlite")]
+const PROFILE_SEALING: &str = "INSERT INTO meta (name, value) VALUES ('unsealed', x'')";
 
 /// Brings the tables up to this version, all or nothing.
 ///

@@ -20,9 +20,9 @@ pub(super) fn rows(input: &[u8]) -> Depth {
         let version = real.version.wrapping_add(u64::from(choices.byte() % 8));
         rows[which] = KeyRow { id, version, sealed: choices.edit(&real.sealed) };
     } else {
-        let mut safe = Safe::new(&past.bob, [9; 32]);
-        let keys = choices.edit(&safe.open(&real).unwrap());
-        rows[which] = safe.seal(real.id, real.version, &keys).unwrap();
+        let safe = Safe::of_keys(&past.bob, [9; 32]);
+        let keys = choices.edit(&real.open(&safe).unwrap());
+        rows[which] = KeyRow::seal(&safe, real.id, real.version, &keys).unwrap();
     }
     let is_real = rows[which] == real;
     let keyring = Keyring::load(past.bob.clone(), &Olm, rows, [0; 32], Wall::default());

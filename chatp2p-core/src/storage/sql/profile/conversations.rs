@@ -2,6 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
 
+use super::super::vault::Vault;
 use super::super::{damaged, refused, rows};
 use super::{messages, ordinal_of};
 use crate::identity::Username;
@@ -17,6 +18,7 @@ WHERE entries.peer = contacts.peer AND body IS NOT NULL)) AS ordinal FROM contac
 pub(super) async fn read(
     view: &DatabaseTransaction,
     query: ConversationQuery,
+    vault: &Vault,
 ) -> Result<StoredConversations, StorageError> {
     let before = match query.before {
         Some(id) => ordinal_of(view, id, None).await?.ok_or(StorageError::UnknownMessage(id))?,
@@ -35,7 +37,7 @@ pub(super) async fn read(
     let taken = query.limit.take(newest.iter().copied(), |(_, weight)| rows::weight(*weight));
     let silent = if taken.len() == newest.len() { Some(silent(view).await?) } else { None };
     let ordinals: Vec<i64> = taken.iter().rev().map(|(ordinal, _)| *ordinal).collect();
-    let mut newest = messages(view, &ordinals).await?;
+    let mut newest = messages(view, &ordinals, vault).await?;
     newest.reverse();
     Ok(StoredConversations { newest, silent })
 }
