@@ -6,6 +6,7 @@ mod conversations;
 mod identity;
 mod messages;
 mod node;
+mod passphrase;
 mod peers;
 mod refusals;
 mod requests;
@@ -58,6 +59,7 @@ enum Tag {
 
 type Apis = (
     node::NodeApi,
+    passphrase::PassphraseApi,
     peers::PeersApi,
     messages::MessagesApi,
     conversations::ConversationsApi,
@@ -73,6 +75,7 @@ type Service = OpenApiService<Secured<Apis>, ()>;
 pub(crate) fn service() -> Service {
     let apis = (
         node::NodeApi,
+        passphrase::PassphraseApi,
         peers::PeersApi,
         messages::MessagesApi,
         conversations::ConversationsApi,

@@ -8,10 +8,12 @@ use anyhow::Context;
 use chatp2p_core::identity::Username;
 use chatp2p_core::node::Inbound;
 use chatp2p_core::record::Host;
+use chatp2p_core::storage::Passphrase;
 use chatp2p_service::{Origin, Origins};
 use clap::{Parser, Subcommand};
 
 use crate::access::Scope;
+use crate::secret_file;
 
 /// Where links are served unless `--p2p` says otherwise.
 pub const DEFAULT_P2P: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5001);
@@ -59,6 +61,9 @@ pub struct Config {
     /// The key of --tls-cert, a PEM file that others cannot read.
     #[arg(long, env = "CHATP2P_PEER_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+    /// Keep profiles under the passphrase in this file, its only line; one that is under none yet is put under it.
+    #[arg(long, env = "CHATP2P_PEER_PASSPHRASE_FILE", value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// What becomes of strangers who connect: `open` makes them contacts, `requests` has them ask first (GET /requests).
     #[arg(long, env = "CHATP2P_PEER_INBOUND", value_name = "open|requests", default_value = "open", value_parser = inbound)]
     pub inbound: Inbound,
@@ -142,6 +147,8 @@ pub struct Options {
     pub require_token: bool,
     /// How the API is encrypted.
     pub encryption: Encryption,
+    /// What profiles are under, where whoever starts the node does not say it.
+    pub passphrase: Option<Passphrase>,
     /// What becomes of strangers who connect.
     pub inbound: Inbound,
     /// Whether plain HTTP may leave the local network.
@@ -161,6 +168,7 @@ impl Options {
             allow_hosts: Vec::new(),
             require_token: false,
             encryption: Encryption::default(),
+            passphrase: None,
             inbound: Inbound::Open,
             insecure_http: false,
         }
@@ -180,7 +188,7 @@ impl Config {
     /// What the flags say about the peer itself.
     ///
     /// # Errors
-    /// When flags contradict one another, or there is no place for the data.
+    /// When flags contradict one another, there is no place for the data, or the passphrase cannot be read.
     pub fn options(self) -> anyhow::Result<Options> {
         let data_dir = self.data_dir()?;
         let encryption = match (self.tls_cert, self.tls_key) {
@@ -189,6 +197,7 @@ impl Config {
             (Some(_), None) => anyhow::bail!("--tls-cert needs its key: add --tls-key FILE"),
             (None, Some(_)) => anyhow::bail!("--tls-key needs its certificate: add --tls-cert FILE"),
         };
+        let passphrase = self.passphrase_file.map(|file| secret_file::passphrase("--passphrase-file", &file));
         Ok(Options {
             username: self.username,
             p2p: self.p2p,
@@ -198,6 +207,7 @@ impl Config {
             allow_hosts: self.allow_hosts,
             require_token: self.require_token,
             encryption,
+            passphrase: passphrase.transpose()?,
             inbound: self.inbound,
             insecure_http: self.insecure_http,
             ..Options::new(data_dir)

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chatp2p_core::node::{Events, NodeError, PeerNode};
+use chatp2p_core::storage::Profile;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
@@ -27,6 +28,7 @@ pub(crate) struct Desk {
 #[derive(Debug)]
 struct Running {
     node: Arc<dyn PeerNode>,
+    profile: Arc<Profile>,
     tracker_url: String,
     /// Passes the node's events on, and ends with them.
     events: JoinHandle<()>,
@@ -55,6 +57,11 @@ impl Desk {
         self.look(|running| Arc::clone(&running.node))
     }
 
+    /// What the running node keeps on the disk.
+    pub(crate) fn profile(&self) -> Option<Arc<Profile>> {
+        self.look(|running| Arc::clone(&running.profile))
+    }
+
     /// The tracker that the running node was started with.
     pub(crate) fn tracker_url(&self) -> Option<String> {
         self.look(|running| running.tracker_url.clone())
@@ -75,7 +82,7 @@ impl Desk {
         if let Some(node) = self.node() {
             return Err(DeskError::AlreadyRunning(node.username().to_string()));
         }
-        let Started { node, tracker_url } = self.starter.start(order).await?;
+        let Started { node, profile, tracker_url } = self.starter.start(order).await?;
         tracing::info!(username = %node.username(), peer_id = %node.peer_id(), "the node runs");
         let events = node.subscribe();
         // Whoever hears of the start and asks must find the node: until it is in its place, nobody can look. And nothing that
@@ -83,7 +90,7 @@ impl Desk {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         self.hub.started(node.username());
         let events = tokio::spawn(pass_on(events, Arc::clone(&self.hub)));
-        *running = Some(Running { node, tracker_url, events });
+        *running = Some(Running { node, profile, tracker_url, events });
         Ok(())
     }
 
@@ -97,13 +104,13 @@ impl Desk {
     async fn stop_alone(&self) -> Result<(), DeskError> {
         let _alone = self.changing.lock().await;
         let taken = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Running { node, mut events, .. } = taken.ok_or(DeskError::NotRunning)?;
+        let Running { node, profile, mut events, .. } = taken.ok_or(DeskError::NotRunning)?;
         match node.stop().await {
             Ok(()) | Err(NodeError::Stopped) => tracing::info!("the node has stopped"),
             // It has stopped all the same; somebody could not be told.
             Err(error) => tracing::warn!(code = %error.code(), "the node has stopped, not in good order"),
         }
-        drop(node);
+        drop((node, profile));
         if tokio::time::timeout(LAST_EVENTS_WITHIN, &mut events).await.is_err() {
             events.abort();
             // It may be telling one just now.

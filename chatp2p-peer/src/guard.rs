@@ -123,7 +123,7 @@ fn kind(method: &Method, path: &str) -> Kind {
 fn takes_body(method: &Method, path: &str) -> bool {
     let answers_request = path.starts_with("/requests/") && path.ends_with("/accept");
     match *method {
-        Method::PUT | Method::PATCH => path.starts_with("/contacts/"),
+        Method::PUT | Method::PATCH => path.starts_with("/contacts/") || path == "/passphrase",
         Method::POST => BODIES.contains(&path) || answers_request,
         _ => false,
     }

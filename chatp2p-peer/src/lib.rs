@@ -10,6 +10,7 @@ mod desk;
 mod guard;
 mod live;
 mod p2p;
+mod secret_file;
 mod service;
 mod shield;
 pub mod start;

@@ -13,6 +13,7 @@ use chatp2p_service::tls::{Pem, self_signed};
 
 use crate::access::Access;
 use crate::config::{Encryption, Options};
+use crate::secret_file;
 
 /// What the peer's own certificate and its key are called.
 const CERTIFICATE: &str = "tls-cert.pem";
@@ -40,25 +41,9 @@ pub(crate) fn tls(at: SocketAddr, options: &Options, access: &Access) -> anyhow:
 
 fn given(cert: &Path, key: &Path) -> anyhow::Result<Tls> {
     let chain = fs::read(cert).with_context(|| format!("cannot read --tls-cert {}", cert.display()))?;
-    must_be_secret(key)?;
-    let secret = fs::read(key).with_context(|| format!("cannot read --tls-key {}", key.display()))?;
+    let secret = secret_file::read("--tls-key", key)?;
     Tls::from_pem(&chain, &secret)
         .with_context(|| format!("cannot use --tls-cert {} with --tls-key {}", cert.display(), key.display()))
-}
-
-/// A group may share a key: many systems keep theirs so. Everybody may not.
-fn must_be_secret(key: &Path) -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let metadata = fs::metadata(key).with_context(|| format!("cannot read --tls-key {}", key.display()))?;
-        if metadata.permissions().mode() & 0o007 != 0 {
-            anyhow::bail!("everybody may open --tls-key {0}: `chmod 600 {0}` makes it secret", key.display());
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = key;
-    Ok(())
 }
 
 /// The certificate that this peer made for itself; makes one where there is none.

@@ -10,14 +10,14 @@ use async_trait::async_trait;
 use chatp2p_core::code::Code;
 use chatp2p_core::identity::Username;
 use chatp2p_core::node::{NodeError, PeerNode};
-use chatp2p_core::storage::ProfileError;
+use chatp2p_core::storage::{Passphrase, Profile, ProfileError};
 use chatp2p_core::tracker::TrackerError;
 use chatp2p_core::transport::TransportError;
 
 pub use node::NodeStarter;
 
 /// What is asked for when a node is to start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Order {
     /// Under which name.
     pub username: Username,
@@ -25,6 +25,8 @@ pub struct Order {
     pub port: Port,
     /// At which tracker; `None` for what the options say.
     pub tracker_url: Option<String>,
+    /// What the profile is under, or is to be; `None` for what the options say.
+    pub passphrase: Option<Passphrase>,
 }
 
 /// Which port serves links.
@@ -46,6 +48,8 @@ pub enum Port {
 pub struct Started {
     /// The node.
     pub node: Arc<dyn PeerNode>,
+    /// What it keeps on the disk.
+    pub profile: Arc<Profile>,
     /// The tracker that it is registered at.
     pub tracker_url: String,
 }

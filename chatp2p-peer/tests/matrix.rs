@@ -126,6 +126,7 @@ const NEEDS: &[(&str, Option<Scope>)] = &[
     ("accept_key", Some(Scope::Admin)),
     ("verify_contact", Some(Scope::Admin)),
     ("unverify_contact", Some(Scope::Admin)),
+    ("change_passphrase", Some(Scope::Admin)),
     ("accept_request", Some(Scope::Admin)),
     ("refuse_request", Some(Scope::Admin)),
 ];

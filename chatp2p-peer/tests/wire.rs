@@ -1,4 +1,4 @@
-//! What leaves a peer: no text is to be read on the links, at the tracker or in any log, and no secret in a log.
+//! What leaves a peer: no text is to be read on the links, at the tracker, in any log or file, and no secret in a log.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "contract/http.rs"]
@@ -26,6 +26,9 @@ use tap::Wire;
 
 /// What is said, in all the ways a text can take; long enough that it is nowhere by chance.
 const CANARY: &str = "canary7f3a9d51c2e84b06";
+
+/// What alice puts her profile under.
+const PASSPHRASE: &str = "passphrase 5d10c7a94be2";
 
 /// A program that logs everything it can log to a file.
 fn logging(program: impl AsRef<Path>, log: &Path) -> Command {
@@ -118,12 +121,14 @@ fn lease_secrets(wire: &Wire) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_text_is_to_be_read_on_the_way_at_the_tracker_or_in_a_log() {
+async fn no_text_is_to_be_read_on_the_way_at_the_tracker_on_a_disk_or_in_a_log() {
     let stage = Stage::set().await;
     let (alice, bob) = (&stage.alice, &stage.bob);
     assert_eq!(alice.connect("bob").await.status, 200);
     bob.has(&["alice"]).await;
     let (token, _) = keys::create(alice.data.path(), "admin").await;
+    let passphrase = json!({"new_passphrase": PASSPHRASE});
+    keys::with(alice, &token, "PUT", "/passphrase", Some(&passphrase)).await.is(&json!({"has_passphrase": true}));
     let body = json!({"peer_username": "bob", "content": CANARY});
     assert_eq!(keys::with(alice, &token, "POST", "/send", Some(&body)).await.status, 200);
     keys::with(alice, &format!("{token}x"), "GET", "/status", None).await.refuses(401, "token_invalid");
@@ -167,15 +172,14 @@ async fn no_text_is_to_be_read_on_the_way_at_the_tracker_or_in_a_log() {
     let tracking = [stage.to_tracker.there(), stage.to_tracker.back()].concat();
     assert!(has(&tracking, "POST /register") && has(&tracking, "DELETE /unregister/alice"));
     assert!(has(&kept(stage.tracker_data.path()), "alice"), "the tracker keeps names");
-    assert!(shown(&kept(bob.data.path()), CANARY.as_bytes()).is_some(), "a peer keeps what was said");
+    let disks = [kept(alice.data.path()), kept(bob.data.path()), kept(stage.tracker_data.path())].concat();
+    assert!(has(&disks, "SQLite format 3") && has(&disks, "alice") && has(&disks, "bob"), "they keep what they know");
     for (name, says) in [("tracker", "/register"), ("alice", "/send"), ("bob", "/broadcast")] {
         let log = stage.log(name);
         assert!(has(&log, "DEBUG") && has(&log, says), "the log of {name} says everything");
     }
 
-    for (place, bytes) in
-        [("links", &links), ("tracker's traffic", &tracking), ("tracker's files", &kept(stage.tracker_data.path()))]
-    {
+    for (place, bytes) in [("links", &links), ("tracker's traffic", &tracking), ("files", &disks)] {
         assert_eq!(shown(bytes, CANARY.as_bytes()), None, "a text in the {place}");
     }
     for name in ["tracker", "alice", "bob"] {
@@ -191,9 +195,9 @@ async fn no_text_is_to_be_read_on_the_way_at_the_tracker_or_in_a_log() {
         }
     }
     let logs = ["tracker", "alice", "bob"].map(|name| stage.log(name)).concat();
-    let disks = [kept(alice.data.path()), kept(bob.data.path()), kept(stage.tracker_data.path())].concat();
     for (place, bytes) in [("links", &links), ("tracker's traffic", &tracking), ("logs", &logs), ("files", &disks)] {
         assert_eq!(shown(bytes, token.as_bytes()), None, "a token in the {place}");
+        assert_eq!(shown(bytes, PASSPHRASE.as_bytes()), None, "a passphrase in the {place}");
     }
     assert!(stage.tracker.terminate().await.success());
 }

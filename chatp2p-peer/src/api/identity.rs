@@ -11,7 +11,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::Tag;
 use super::contacts::node;
-use super::refusals::Stopping;
+use super::refusals::Reading;
 use crate::desk::Desk;
 
 pub(crate) struct IdentityApi;
@@ -28,6 +28,8 @@ struct OwnIdentity {
     link: String,
     /// Thirty digits of the key: one half of each of its safety numbers.
     fingerprint: String,
+    /// Whether it takes a passphrase to start it (`PUT /passphrase`).
+    has_passphrase: bool,
 }
 
 impl Example for OwnIdentity {
@@ -37,6 +39,7 @@ impl Example for OwnIdentity {
             peer_id: "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka".to_owned(),
             link: "chatp2p:agats5yovb6rox2wunkgnq2mp3gmxdmksg2o4n5clx3a6w4pzgzzi3wgtqlagtnf/bob".to_owned(),
             fingerprint: "26722 67727 67434 60282 62279 23697".to_owned(),
+            has_passphrase: false,
         }
     }
 }
@@ -47,8 +50,9 @@ impl IdentityApi {
     ///
     /// In the forms in which one tells others: the link to be added by, and the digits of the key.
     #[oai(path = "/identity", method = "get", operation_id = "identity")]
-    async fn identity(&self, Data(desk): Data<&Arc<Desk>>) -> Result<Json<OwnIdentity>, Refused<Stopping>> {
+    async fn identity(&self, Data(desk): Data<&Arc<Desk>>) -> Result<Json<OwnIdentity>, Refused<Reading>> {
         let node = node(desk)?;
+        let has_passphrase = super::passphrase::is_set(desk).await?;
         let plain = ContactLink::new(node.peer_id(), node.username().clone());
         let tracker = desk.tracker_url().filter(|url| !is_here(url));
         // An address that does not fit a link is left out of it: it is a hint.
@@ -58,6 +62,7 @@ impl IdentityApi {
             peer_id: node.peer_id().to_string(),
             link: link.to_string(),
             fingerprint: Fingerprint::of(node.peer_id()).to_string(),
+            has_passphrase,
         }))
     }
 }

@@ -11,6 +11,7 @@ use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
 
 use super::Tag;
+use super::passphrase;
 use super::refusals::{Reading, Starting, Stopping, desk as refuse, problem};
 use crate::desk::Desk;
 use crate::start::{Order, Port};
@@ -18,7 +19,7 @@ use crate::start::{Order, Port};
 pub(crate) struct NodeApi;
 
 /// Under which name to start, and where.
-#[derive(Debug, Object, Deserialize)]
+#[derive(Object, Deserialize)]
 #[oai(example)]
 struct StartNode {
     /// The name to go by at the tracker: 1–64 letters, digits and marks of one script, without spaces.
@@ -32,6 +33,10 @@ struct StartNode {
     or_free_port: bool,
     /// The tracker; by default the one the program was started with (`http://localhost:8000`).
     tracker_url: Option<String>,
+    /// What the profile is under: 8 characters to 1024 bytes. One that is under none yet is put under it. By default, what
+    /// `--passphrase-file` says.
+    #[oai(validator(max_length = 1024))]
+    passphrase: Option<String>,
 }
 
 impl Example for StartNode {
@@ -41,6 +46,7 @@ impl Example for StartNode {
             port: 5001,
             or_free_port: false,
             tracker_url: Some("http://localhost:8000".to_owned()),
+            passphrase: None,
         }
     }
 }
@@ -155,7 +161,8 @@ impl NodeApi {
         let username: Username =
             body.username.parse().map_err(|error| Problem::invalid(format!("username: {error}")))?;
         let port = Port::Given { port: body.port, or_free: body.or_free_port };
-        let order = Order { username: username.clone(), port, tracker_url: body.tracker_url };
+        let passphrase = body.passphrase.as_deref().map(passphrase::parse).transpose()?;
+        let order = Order { username: username.clone(), port, tracker_url: body.tracker_url, passphrase };
         desk.start(order).await.map_err(|error| refuse(&error))?;
         Ok(Json(NodeStarted { status: "started".to_owned(), username: username.to_string() }))
     }

@@ -19,6 +19,8 @@ const fn status(code: Code) -> StatusCode {
         | Code::CannotListen
         | Code::ProfileInUse
         | Code::ProfileUnsafe
+        | Code::PassphraseRequired
+        | Code::PassphraseWrong
         | Code::ContactNameTaken
         | Code::ContactExists
         | Code::ContactBlocked
@@ -96,12 +98,19 @@ statuses! {
     /// `POST /start`.
     Starting:
         400 "`already_running`, or the body is not JSON.",
-        409 "`name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use` or `profile_unsafe`. The node does not run.",
+        409 "`name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use`, `profile_unsafe`, `passphrase_required` or `passphrase_wrong`. The node does not run.",
         415 "The body is not `application/json`.",
         422 "A field is missing, of another type, or not within its rules; `insecure_tracker`: without TLS, beyond the local network.",
         502 "`tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`. The node does not run.";
     /// `POST /stop`.
     Stopping: 400 "`not_running`.";
+    /// `PUT /passphrase`.
+    Resealing:
+        400 "`not_running`, or the body is not JSON.",
+        409 "`passphrase_required` or `passphrase_wrong`: the present one is missing or wrong. Nothing was changed.",
+        415 "The body is not `application/json`.",
+        422 "A field is of another type, or no passphrase.",
+        500 "`storage_failed`. Nothing was changed.";
     /// Whatever only reads.
     Reading:
         400 "`not_running`.",

@@ -87,7 +87,11 @@ impl Start for NodeStarter {
         // Asked first, so that a tracker that is away costs no profile and says so by itself.
         tracker.health().await?;
         let endpoints = self.endpoints(door.at, tracker.local_address().await);
-        let profile = Profile::open(&self.options.data_dir, &order.username).await?;
+        let passphrase = order.passphrase.as_ref().or(self.options.passphrase.as_ref());
+        let profile = match passphrase {
+            Some(passphrase) => Profile::unlock(&self.options.data_dir, &order.username, passphrase).await?,
+            None => Profile::open(&self.options.data_dir, &order.username).await?,
+        };
         let node = Node::builder(order.username, Arc::new(tracker))
             .identity(profile.identity().clone())
             .store(profile.store())
@@ -98,7 +102,7 @@ impl Start for NodeStarter {
             Some(listener) => node.listener(listener),
             None => node,
         };
-        Ok(Started { node: Arc::new(node.start().await?), tracker_url })
+        Ok(Started { node: Arc::new(node.start().await?), profile: Arc::new(profile), tracker_url })
     }
 }
 

@@ -41,7 +41,7 @@ async fn every_operation_is_described_with_examples_and_its_refusals() {
             assert!(path == "/health" || responses.contains_key("421"), "refusals of {method} {path}");
         }
     }
-    assert_eq!(operations, 28);
+    assert_eq!(operations, 29);
 }
 
 #[tokio::test]
@@ -59,6 +59,7 @@ async fn version_and_help_tell_what_there_is() {
         "tracker",
         "allow-origin",
         "allow-host",
+        "passphrase-file",
         "inbound",
         "require-token",
         "tls-cert",

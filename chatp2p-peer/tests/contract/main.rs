@@ -18,5 +18,6 @@ mod messages;
 mod page;
 #[cfg(feature = "ui")]
 mod page_guard;
+mod passphrase;
 mod play;
 mod starting;

@@ -85,6 +85,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/passphrase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the passphrase of the profile
+         * @description Without one, whoever has the disk has the key, and with it every message on the disk. There is no way back from a
+         *     passphrase that is forgotten. The node goes on as it is; the next start asks for it.
+         */
+        put: operations["change_passphrase"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/peers": {
         parameters: {
             query?: never;
@@ -556,6 +577,20 @@ export interface components {
             peers: components["schemas"]["AvailablePeer"][];
         };
         /**
+         * ChangePassphrase
+         * @description The passphrase so far, and the one from now on.
+         * @example {
+         *       "new_passphrase": "correct horse battery staple",
+         *       "passphrase": null
+         *     }
+         */
+        ChangePassphrase: {
+            /** @description What the profile is under; needed where it is under one. */
+            passphrase?: string;
+            /** @description What it is to be under: 8 characters to 1024 bytes. Without it, it is under none from now on. */
+            new_passphrase?: string;
+        };
+        /**
          * Compared
          * @description What the other end shows.
          * @example {
@@ -886,6 +921,7 @@ export interface components {
          * @description Who the node is.
          * @example {
          *       "fingerprint": "26722 67727 67434 60282 62279 23697",
+         *       "has_passphrase": false,
          *       "link": "chatp2p:agats5yovb6rox2wunkgnq2mp3gmxdmksg2o4n5clx3a6w4pzgzzi3wgtqlagtnf/bob",
          *       "peer_id": "qe4xodvipulv6vvdkrtmgtd6ztfy3curwtxdpis56yhvxd6jwoka",
          *       "username": "bob"
@@ -900,6 +936,19 @@ export interface components {
             link: string;
             /** @description Thirty digits of the key: one half of each of its safety numbers. */
             fingerprint: string;
+            /** @description Whether it takes a passphrase to start it (`PUT /passphrase`). */
+            has_passphrase: boolean;
+        };
+        /**
+         * PassphraseChanged
+         * @description How the profile is kept from now on.
+         * @example {
+         *       "has_passphrase": true
+         *     }
+         */
+        PassphraseChanged: {
+            /** @description Whether it takes a passphrase to start the node. */
+            has_passphrase: boolean;
         };
         /**
          * PeerConnected
@@ -1067,6 +1116,7 @@ export interface components {
          * @description Under which name to start, and where.
          * @example {
          *       "or_free_port": false,
+         *       "passphrase": null,
          *       "port": 5001,
          *       "tracker_url": "http://localhost:8000",
          *       "username": "alice"
@@ -1087,6 +1137,11 @@ export interface components {
             or_free_port: boolean;
             /** @description The tracker; by default the one the program was started with (`http://localhost:8000`). */
             tracker_url?: string;
+            /**
+             * @description What the profile is under: 8 characters to 1024 bytes. One that is under none yet is put under it. By default, what
+             *     `--passphrase-file` says.
+             */
+            passphrase?: string;
         };
         /**
          * StoredMessage
@@ -1194,7 +1249,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use` or `profile_unsafe`. The node does not run. */
+            /** @description `name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use`, `profile_unsafe`, `passphrase_required` or `passphrase_wrong`. The node does not run. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1402,6 +1457,110 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    change_passphrase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassphrase"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["PassphraseChanged"];
+                };
+            };
+            /** @description `not_running`, or the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `passphrase_required` or `passphrase_wrong`: the present one is missing or wrong. Nothing was changed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is of another type, or no passphrase. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. Nothing was changed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3448,6 +3607,15 @@ export interface operations {
             };
             /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
