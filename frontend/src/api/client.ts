@@ -53,6 +53,8 @@ export const api = {
 
   ticket: async () => (await taken(client.POST('/tickets'))).ticket,
 
+  changePassphrase: (body: Schemas['ChangePassphrase']) => taken(client.PUT('/passphrase', { body })),
+
   status: () => taken(client.GET('/status')),
 
   start: (body: Schemas['StartNode']) => taken(client.POST('/start', { body })),

@@ -36,9 +36,19 @@ export function show(state: NodeState): void {
 }
 
 // Starts the node. Where nobody asked for a port and the usual one is taken, any other does as well.
-export async function start(username: string, port: number | undefined, tracker: string): Promise<void> {
-  const order = { username, port: port ?? USUAL_PORT, or_free_port: port === undefined }
-  await api.start(tracker ? { ...order, tracker_url: tracker } : order)
+export async function start(
+  username: string,
+  port: number | undefined,
+  tracker: string,
+  passphrase: string,
+): Promise<void> {
+  await api.start({
+    username,
+    port: port ?? USUAL_PORT,
+    or_free_port: port === undefined,
+    ...(tracker && { tracker_url: tracker }),
+    ...(passphrase && { passphrase }),
+  })
   preferences.username = username
 }
 
