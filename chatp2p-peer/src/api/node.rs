@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chatp2p_core::identity::Username;
+use chatp2p_core::storage::Passphrase;
 use chatp2p_service::{JsonBody, Problem, Refused};
 use poem::web::Data;
 use poem_openapi::payload::Json;
@@ -161,7 +162,7 @@ impl NodeApi {
         let username: Username =
             body.username.parse().map_err(|error| Problem::invalid(format!("username: {error}")))?;
         let port = Port::Given { port: body.port, or_free: body.or_free_port };
-        let passphrase = body.passphrase.as_deref().map(passphrase::parse).transpose()?;
+        let passphrase = body.passphrase.as_deref().map(Passphrase::new).transpose().map_err(passphrase::none)?;
         let order = Order { username: username.clone(), port, tracker_url: body.tracker_url, passphrase };
         desk.start(order).await.map_err(|error| refuse(&error))?;
         Ok(Json(NodeStarted { status: "started".to_owned(), username: username.to_string() }))

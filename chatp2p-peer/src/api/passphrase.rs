@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chatp2p_core::storage::Passphrase;
+use chatp2p_core::storage::{Passphrase, PassphraseError};
 use chatp2p_service::{JsonBody, Problem, Refused};
 use poem::web::Data;
 use poem_openapi::payload::Json;
@@ -61,18 +61,17 @@ impl PassphraseApi {
         JsonBody(body): JsonBody<ChangePassphrase>,
     ) -> Result<Json<PassphraseChanged>, Refused<Resealing>> {
         let profile = desk.profile().ok_or_else(not_running)?;
-        let present = body.passphrase.as_deref().map(parse).transpose()?;
-        let new = body.new_passphrase.as_deref().map(parse).transpose()?;
+        let present = body.passphrase.as_deref().map(Passphrase::new).transpose().map_err(none)?;
+        let new = body.new_passphrase.as_deref().map(Passphrase::new).transpose().map_err(none)?;
         let has_passphrase = new.is_some();
         profile.change_passphrase(present, new).await.map_err(|error| refuse(&DeskError::Start(error.into())))?;
         Ok(Json(PassphraseChanged { has_passphrase }))
     }
 }
 
-/// # Errors
-/// 422 when it is too short or too long. The text is not repeated.
-pub(super) fn parse(text: &str) -> Result<Passphrase, Problem> {
-    Passphrase::new(text).map_err(|error| Problem::invalid(error.to_string()))
+/// What the caller hears of a text that is no passphrase. The text is not repeated.
+pub(super) fn none(error: PassphraseError) -> Problem {
+    Problem::invalid(error.to_string())
 }
 
 /// Whether the running node's profile is under a passphrase.
