@@ -1,13 +1,16 @@
 //! The promises of the protocol, over simulated worlds: nothing acknowledged is lost, kept twice or out of order,
 //! whatever crashes, fails or is put back to an older copy.
 //!
+//! Chance strikes most commits of a long play and none of them surely; in a short one each is struck in every way.
+//!
 //! `CHATP2P_SIM_SEEDS=2000` plays more worlds than those of every day, `CHATP2P_OLM_SEEDS=1500` more of those
-//! with real encryption.
+//! with real encryption, and `CHATP2P_STRUCK_SEEDS=20` more short ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use chatp2p_core::protocol::sim::{self, Cipher, Report, Script, Tally};
+use chatp2p_core::protocol::sim::{self, Blow, Cipher, Report, Script, Strike, Tally};
 
 /// Seeds that once broke a promise, each by what it found; they are played first.
 const KEPT: &[(u64, &str)] = &[
@@ -91,4 +94,51 @@ fn keep_the_promises(script: &Script, count: u64) {
     each("simultaneous dials", tally.simultaneous_dials, count / 2);
     each("message keys used", tally.keys_used, 400 * count);
     each("ciphertexts that could not be read", tally.nacks, count / 2);
+}
+
+/// A play so short that each of its commits can be struck. What else goes wrong goes wrong too.
+const SHORT: Script = Script {
+    messages: 300,
+    storm: Duration::from_secs(40),
+    calm: Duration::from_secs(600),
+    cipher: Cipher::Olm,
+    strike: None,
+};
+
+/// Strikes every commit of a play in one way, in a play of its own. Returns how many, and the first promise that was broken.
+fn strike_each(seed: u64, blow: Blow) -> (u64, Result<(), String>) {
+    for commit in 1.. {
+        let report = sim::play(seed, &Script { strike: Some(Strike { commit, blow }), ..SHORT });
+        if let Err(broken) = report.verdict {
+            return (commit, Err(format!("seed {seed}, commit {commit}, {blow:?}: {broken}")));
+        }
+        // Olm draws its own randomness, which no step depends on: every play reaches the same commits.
+        if report.tally.strikes == 0 {
+            return (commit - 1, Ok(()));
+        }
+    }
+    (0, Ok(()))
+}
+
+#[test]
+fn no_commit_can_be_struck_in_any_way_that_breaks_a_promise() {
+    let seeds = seeds("CHATP2P_STRUCK_SEEDS", 1);
+    let tasks: Vec<_> = (3..3 + seeds).flat_map(|seed| Blow::ALL.map(|blow| (seed, blow))).collect();
+    let (next, struck) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let work = || {
+        while let Some((seed, blow)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (count, verdict) = strike_each(*seed, *blow);
+            assert_eq!(verdict, Ok(()));
+            assert!(count >= 15, "seed {seed}, {blow:?}: only {count} commits were struck");
+            struck.fetch_add(count, Ordering::Relaxed);
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+    println!("{} commits struck, each in a play of its own", struck.into_inner());
 }

@@ -28,6 +28,35 @@ pub struct Script {
     pub calm: Duration,
     /// With what people encrypt.
     pub cipher: Cipher,
+    /// What befalls one commit of the storm, beside all that strikes by chance.
+    pub strike: Option<Strike>,
+}
+
+/// A commit of the storm, of whichever machine, and what befalls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strike {
+    /// Which: 1, 2, 3, …
+    pub commit: u64,
+    /// What.
+    pub blow: Blow,
+}
+
+/// What befalls a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    /// The machine crashes before it.
+    CrashBefore,
+    /// The disk refuses it.
+    Refused,
+    /// The machine crashes after it, and before anything is sent.
+    CrashAfter,
+    /// All is sent; then the machine crashes, and the database that comes back does not have the commit.
+    Undone,
+}
+
+impl Blow {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::CrashBefore, Self::Refused, Self::CrashAfter, Self::Undone];
 }
 
 /// With what people encrypt in a play.
@@ -46,6 +75,7 @@ impl Default for Script {
             storm: Duration::from_secs(120),
             calm: Duration::from_secs(600),
             cipher: Cipher::Seeded,
+            strike: None,
         }
     }
 }

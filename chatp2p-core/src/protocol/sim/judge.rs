@@ -18,6 +18,10 @@ pub struct Tally {
     pub twice: u64,
     pub out_of_order: u64,
     pub turns: u64,
+    /// In the storm.
+    pub commits: u64,
+    /// Those that the script ordered.
+    pub strikes: u64,
     pub crashes_before_commit: u64,
     pub crashes_between_commit_and_sends: u64,
     pub failed_commits: u64,
@@ -60,6 +64,8 @@ impl Tally {
             ("twice", &mut self.twice),
             ("out of order", &mut self.out_of_order),
             ("turns", &mut self.turns),
+            ("commits in the storm", &mut self.commits),
+            ("strikes as ordered", &mut self.strikes),
             ("crashes before commit", &mut self.crashes_before_commit),
             ("crashes between commit and sends", &mut self.crashes_between_commit_and_sends),
             ("failed commits", &mut self.failed_commits),

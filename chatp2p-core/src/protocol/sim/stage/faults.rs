@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::identity::PeerId;
 use crate::message::Author;
-use crate::storage::HistoryQuery;
+use crate::storage::{HistoryQuery, ProfileData};
 
 use super::super::network::HALF_OPEN;
 use super::{Happening, Stage};
@@ -62,6 +62,10 @@ impl Stage {
         }
         let which = usize::try_from(self.below(self.players[node].backups.len() as u64)).unwrap_or_default();
         let copy = self.players[node].backups[which].clone();
+        self.put_back(node, copy);
+    }
+
+    pub(super) fn put_back(&mut self, node: usize, copy: ProfileData) {
         self.note("restore", node);
         let disks: Vec<_> = self.players.iter().map(|player| (player.peer_id(), &player.disk)).collect();
         let (sent, received) = self.judge.missing(node, &disks, &copy);

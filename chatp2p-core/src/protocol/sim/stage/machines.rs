@@ -9,8 +9,9 @@ use crate::protocol::decision::{Ask, Decision, Effect, Outcome};
 use crate::protocol::event::Event;
 use crate::protocol::input::{CommandId, Found, Input, Loaded};
 use crate::protocol::state::State;
-use crate::storage::{Committed, ProfileData};
+use crate::storage::{Change, Committed, ProfileData};
 
+use super::super::Blow;
 use super::super::network::HALF_OPEN;
 use super::super::player::Player;
 use super::{Happening, Stage};
@@ -48,24 +49,40 @@ impl Stage {
             Err(error) => return self.break_promise(format!("node {node} cannot write its keys down: {error}")),
         };
         self.players[node].state = Some(state);
-        if self.one_in(500) {
+        let blow = self.blow(&changes);
+        if self.one_in(500) || blow == Some(Blow::CrashBefore) {
             self.tally.crashes_before_commit += 1;
             return self.crash(node);
         }
-        if !changes.is_empty() && self.one_in(250) {
+        if !changes.is_empty() && (self.one_in(250) || blow == Some(Blow::Refused)) {
             self.tally.failed_commits += 1;
             return self.fail_commit(node);
         }
+        let without = (blow == Some(Blow::Undone)).then(|| self.players[node].disk.clone());
         let receipt = match self.players[node].disk.apply(&changes) {
             Ok(receipt) => receipt,
             Err(error) => return self.break_promise(format!("node {node} decided what its disk refuses: {error}")),
         };
-        if !changes.is_empty() && self.one_in(250) {
+        if !changes.is_empty() && (self.one_in(250) || blow == Some(Blow::CrashAfter)) {
             self.tally.crashes_between_commit_and_sends += 1;
             return self.crash(node);
         }
         self.carry_out(node, life, decision, &receipt);
         self.plan_wake(node);
+        if let Some(copy) = without {
+            self.put_back(node, copy);
+        }
+    }
+
+    /// What is to befall this commit.
+    fn blow(&mut self, changes: &[Change]) -> Option<Blow> {
+        if self.calm || changes.is_empty() {
+            return None;
+        }
+        self.tally.commits += 1;
+        let strike = self.script.strike.filter(|strike| strike.commit == self.tally.commits)?;
+        self.tally.strikes += 1;
+        Some(strike.blow)
     }
 
     pub(super) fn plan_wake(&mut self, node: usize) {
