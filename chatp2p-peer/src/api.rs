@@ -31,14 +31,18 @@ the live link, or is with the peer), `peer_connected` and `peer_disconnected` (`
 `contact_added` and `contact_removed` (`peer`), `contact_renamed` (`peer`: the name so far, `name`), `contact_verified` (`peer`, \
 `verified`), `contact_blocked` (`peer`, `blocked`), `request` (`peer_id`, `name`: a stranger asks, or has left a message), \
 `request_closed` (`peer_id`), `requests_full` (`code`, `next`), `tracker_trouble` (`code`, `next`), `started` \
-(`username`) and `stopped`, `gap` (`missed`: how many events this reader was too slow for; `GET` what is shown again). What is told \
+(`username`) and `stopped`, `gap` (`missed`: how many events are no longer kept, or `null` where nobody knows; `GET` what is shown again). What is told \
 is durable, and messages are told in the order of `GET /messages`. Ignore types that you do not know. Any text that you send is \
 answered with `{\"type\":\"pong\"}`. The socket outlives `POST /stop`.
+
+**Coming back:** `GET /events` tells the same as server-sent events, for programs that need no WebSocket. The `id` of each is a cursor: \
+come back with it, as `Last-Event-ID` (browsers do it by themselves) or `?cursor=`, and nothing is missed that is still kept: the last \
+16,384 events or 8 MiB. At `/ws` the same holds with `?cursor=`, empty at first: each event then has a `cursor` beside its `type`.
 
 **Who may call:** programs on this machine, and this peer's own web page. A browser's request must name this machine as its host \
 (`localhost`, `127.0.0.1`, `[::1]` or a name of `--allow-host`: else 421) and come from the peer's own page or an origin of \
 `--allow-origin` (else 403). With `--require-token`, and beyond this machine, each caller needs a token (else 401) of the right scope \
-(else 403): `chatp2p-peer token create` makes one, which is sent as `Authorization: Bearer …`, to `/ws` too. A token that is presented \
+(else 403): `chatp2p-peer token create` makes one, which is sent as `Authorization: Bearer …`, to `/ws` and `/events` too. A token that is presented \
 where none is asked for counts as well. Open to all are this document, `/docs`, `/health`, `POST /sessions` and the page's own files.
 
 **Order of refusals:** 421/403, 401/429/403, 404/405, 413/415/422, 400 `not_running`, the rest.";

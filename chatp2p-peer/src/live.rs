@@ -1,36 +1,37 @@
-//! What happens, told to every open `/ws` as it happens. The hub outlives the node: an open page sees the node stop and
-//! start again.
+//! What happens, told as it happens to whoever listens at `/ws` or `/events`. The hub outlives the node: an open page sees
+//! the node stop and start again.
 
 mod event;
-mod queue;
+mod journal;
 mod socket;
+mod stream;
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chatp2p_core::identity::Username;
 use chatp2p_core::node::Event;
+use chatp2p_service::Problem;
 use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Request, Response, handler, web::Data};
-use tokio::sync::{Semaphore, watch};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::access::{Access, Caller, TICKET_PROTOCOL};
 use crate::upgrade::{Refusal, UPGRADE_WITHIN, Upgrade};
 
-use queue::Queue;
+use journal::{Cursor, Journal};
 
-/// How many `/ws` may be open at once: a page and its copies in other tabs, and a few programs. Each may hold up to
-/// [`queue::MAX_BYTES`] of events.
-pub(crate) const MAX_SOCKETS: usize = 64;
+/// How many may listen at once: a page and its copies in other tabs, and a few programs.
+pub(crate) const MAX_LISTENERS: usize = 64;
 
-/// How long all sockets together may take to say goodbye when the service ends.
+/// How long all listeners together may take to say goodbye when the service ends.
 const CLOSE_ALL_WITHIN: Duration = Duration::from_secs(3);
 
-/// Where events come in and from where every open `/ws` gets them.
+/// Where events come in and from where every listener gets them.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    listeners: Mutex<Vec<Weak<Queue>>>,
+    journal: Arc<Journal>,
     places: Arc<Semaphore>,
     closing: watch::Sender<bool>,
 }
@@ -38,8 +39,9 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new() -> Self {
         Self {
-            listeners: Mutex::default(),
-            places: Arc::new(Semaphore::new(MAX_SOCKETS)),
+            // Random in each process.
+            journal: Journal::new(RandomState::new().hash_one(0)),
+            places: Arc::new(Semaphore::new(MAX_LISTENERS)),
             closing: watch::Sender::new(false),
         }
     }
@@ -61,34 +63,28 @@ impl Hub {
         self.tell_text(event::stopped().to_string());
     }
 
-    /// Never waits: who is too slow is told later how much they missed.
+    /// One of the places for listeners.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map_err(|_| Refusal::busy("as many listen as there can be"))
+    }
+
+    /// Never waits: who is too slow is told how much they missed.
     fn tell_text(&self, text: String) {
-        let text = Utf8Bytes::from(text);
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| match listener.upgrade() {
-            Some(queue) => {
-                queue.push(&text);
-                true
-            }
-            None => false,
-        });
+        self.journal.push(text.into());
     }
 
-    fn listen(&self) -> Arc<Queue> {
-        let queue = Arc::new(Queue::default());
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nothing else forgets those who left while nothing happens.
-        listeners.retain(|listener| listener.strong_count() > 0);
-        listeners.push(Arc::downgrade(&queue));
-        queue
-    }
-
-    /// Says goodbye to every socket, and waits until they are gone.
-    pub(crate) async fn close(&self) {
+    /// Has everybody who listens leave, and lets nobody stay who comes.
+    pub(crate) fn say_goodbye(&self) {
         self.closing.send_replace(true);
-        let all = u32::try_from(MAX_SOCKETS).unwrap_or(u32::MAX);
+    }
+
+    /// Says goodbye to every listener, and waits until they are gone.
+    pub(crate) async fn close(&self) {
+        self.say_goodbye();
+        let all = u32::try_from(MAX_LISTENERS).unwrap_or(u32::MAX);
         if tokio::time::timeout(CLOSE_ALL_WITHIN, self.places.acquire_many(all)).await.is_err() {
-            tracing::debug!("some event sockets did not take their goodbye in time");
+            tracing::debug!("some listeners did not take their goodbye in time");
         }
     }
 }
@@ -120,21 +116,61 @@ impl Leave {
 }
 
 fn accept(request: &Request, hub: &Arc<Hub>, leave: Leave) -> Result<Response, Refusal> {
+    let cursor = cursor(request)?;
     let upgrade = Upgrade::read(request)?;
-    let place = Arc::clone(&hub.places)
-        .try_acquire_owned()
-        .map_err(|_| Refusal::busy("as many event sockets are open as there can be"))?;
+    let place = hub.place()?;
     // A browser hears which of the protocols that it offered was taken. The ticket in it is used up by now.
     let answer = upgrade.answer(ticket(request));
     // From here on nothing is missed, even if the socket comes a little later.
-    let (queue, closing) = (hub.listen(), hub.closing.subscribe());
+    let (mut reader, closing) = (hub.journal.read(cursor.from), hub.closing.subscribe());
     tokio::spawn(async move {
         if let Ok(Ok(io)) = tokio::time::timeout(UPGRADE_WITHIN, upgrade.socket).await {
-            socket::talk(io, &queue, closing, &leave).await;
+            socket::talk(io, &mut reader, cursor.is_wanted, closing, &leave).await;
         }
         drop(place);
     });
     Ok(answer)
+}
+
+/// `GET /events`.
+#[handler]
+pub(crate) fn events(
+    request: &Request,
+    Data(hub): Data<&Arc<Hub>>,
+    Data(access): Data<&Arc<Access>>,
+    Data(caller): Data<&Caller>,
+) -> Response {
+    let leave = Leave { access: Arc::clone(access), caller: caller.clone() };
+    let stream = || -> Result<_, Refusal> {
+        let (cursor, place) = (cursor(request)?, hub.place()?);
+        Ok(stream::tell(hub.journal.read(cursor.from), hub.closing.subscribe(), leave, place))
+    };
+    match stream() {
+        Ok(events) => events.into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// What a listener says about where it stands.
+struct Wish {
+    from: Option<Cursor>,
+    /// Whether it has spoken of cursors at all; if not, it is told of none.
+    is_wanted: bool,
+}
+
+/// `?cursor=`, or the header by which browsers come back. Empty for whoever comes for the first time.
+fn cursor(request: &Request) -> Result<Wish, Problem> {
+    let query = request.uri().query().unwrap_or_default();
+    let asked = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("cursor="))
+        .or(query.split('&').find(|pair| *pair == "cursor").and(Some("")));
+    let returning = request.headers().get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
+    // Whoever comes back by itself still has the address of its first visit.
+    let from = returning.or(asked).filter(|text| !text.is_empty());
+    let from =
+        from.map(|text| text.parse::<Cursor>().map_err(|_| Problem::invalid("cursor: not one that was told here")));
+    Ok(Wish { from: from.transpose()?, is_wanted: asked.is_some() })
 }
 
 /// The sub-protocol by which a ticket was presented.

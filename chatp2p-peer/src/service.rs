@@ -21,11 +21,14 @@ use crate::shield;
 use crate::start::{NodeStarter, Order, Port, Start, StartError};
 use crate::ui;
 
-/// Where events are told.
+/// Where events are told, over a WebSocket.
 pub(crate) const WS_PATH: &str = "/ws";
 
-/// What is not the API's own: the documentation, the two sockets, and the page.
-const BESIDE: &[&str] = &["/docs", "/openapi.json", WS_PATH, P2P_PATH, ui::PATH];
+/// The same as server-sent events.
+const EVENTS_PATH: &str = "/events";
+
+/// What is not the API's own: the documentation, the two sockets, the stream of events, and the page.
+const BESIDE: &[&str] = &["/docs", "/openapi.json", WS_PATH, EVENTS_PATH, P2P_PATH, ui::PATH];
 
 /// The API over whatever starts nodes.
 #[derive(Debug)]
@@ -104,7 +107,8 @@ impl App {
             body: BodyLimit::default(),
             allowed: Allowed::from_spec(&service.spec()),
         };
-        let pages = Route::new().at(WS_PATH, get(live::ws)).at(P2P_PATH, get(p2p::p2p));
+        let pages =
+            Route::new().at(WS_PATH, get(live::ws)).at(EVENTS_PATH, get(live::events)).at(P2P_PATH, get(p2p::p2p));
         let pages = docs::routes(ui::routes(pages), &service, "chatp2p peer");
         let routes = Beside::new(pages, BESIDE, service)
             .data(Arc::clone(&self.desk))
@@ -121,6 +125,11 @@ impl App {
     /// # Errors
     /// When the listener is unusable.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        // Streams of events would go on for ever: they end first, and then what was asked for before.
+        let shutdown = async {
+            shutdown.await;
+            self.hub.say_goodbye();
+        };
         let served = serve_over(listener, self.tls.clone(), self.endpoint(), Limits::default(), shutdown).await;
         // Also when serving failed: the tracker and the others are told that we leave.
         if let Err(error @ DeskError::Panicked) = self.desk.stop().await {

@@ -10,7 +10,7 @@ use super::secret::{Digest, Secret};
 pub(crate) const LIFE: Duration = Duration::from_secs(30);
 
 /// How many may be about at once: one for each event socket that there may be.
-const MAX_TICKETS: usize = crate::live::MAX_SOCKETS;
+const MAX_TICKETS: usize = crate::live::MAX_LISTENERS;
 
 /// What the sub-protocol begins with that carries a ticket.
 pub(crate) const PROTOCOL: &str = "chatp2p.ticket.";

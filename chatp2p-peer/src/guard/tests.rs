@@ -148,6 +148,7 @@ const ROUTES: &[(Method, &str, Expect)] = &[
     (Method::GET, "/connected-peers", Expect::Read),
     (Method::GET, "/messages?limit=5", Expect::Read),
     (Method::GET, "/ws", Expect::Read),
+    (Method::GET, "/events", Expect::Read),
     (Method::GET, "/nowhere", Expect::Read),
     (Method::GET, "/application", Expect::Read),
     (Method::GET, "/docs/x", Expect::Read),

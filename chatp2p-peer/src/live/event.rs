@@ -1,4 +1,4 @@
-//! Events as the JSON texts that `/ws` carries. The first three are the classic ones; clients ignore what they do not know.
+//! Events as the JSON texts that `/ws` and `/events` carry. The first three are the classic ones; clients ignore what they do not know.
 
 use chatp2p_core::code::Code;
 use chatp2p_core::identity::Username;
@@ -54,7 +54,7 @@ pub(crate) fn text(event: &Event) -> Option<String> {
         Event::RequestClosed(peer_id) => json!({"type": "request_closed", "peer_id": peer_id.to_string()}),
         Event::RequestsFull => with_code(json!({"type": "requests_full"}), Code::RequestsFull),
         Event::TrackerTrouble(code) => with_code(json!({"type": "tracker_trouble"}), *code),
-        Event::Gap { missed } => gap(*missed),
+        Event::Gap { missed } => gap(Some(*missed)),
         _ => return None,
     };
     Some(value.to_string())
@@ -70,8 +70,8 @@ pub(crate) fn stopped() -> Value {
     json!({"type": "stopped"})
 }
 
-/// What is told to who was too slow.
-pub(crate) fn gap(missed: u64) -> Value {
+/// What is told to whoever has missed something; how much, where that is known.
+pub(crate) fn gap(missed: Option<u64>) -> Value {
     json!({"type": "gap", "missed": missed})
 }
 

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
 use super::Leave;
-use super::queue::Queue;
+use super::journal::{Cursor, Reader};
 
 /// The classic answer to any text.
 const PONG: Utf8Bytes = Utf8Bytes::from_static(r#"{"type":"pong"}"#);
@@ -44,9 +44,14 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// What somebody hears whose token was revoked.
 const REVOKED: (CloseCode, &str) = (CloseCode::Policy, "the token was revoked");
 
-/// Serves a socket until either end closes it.
-pub(super) async fn talk<S>(io: S, queue: &Queue, mut closing: watch::Receiver<bool>, leave: &Leave)
-where
+/// Serves a socket until either end closes it. Where it asked for cursors, each event says where one stands after it.
+pub(super) async fn talk<S>(
+    io: S,
+    reader: &mut Reader,
+    with_cursor: bool,
+    mut closing: watch::Receiver<bool>,
+    leave: &Leave,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(limits())).await;
@@ -65,11 +70,11 @@ where
                     Some(Err(_)) | None => return,
                 }
             }
-            text = queue.next() => {
+            (text, cursor) = reader.next() => {
                 if !leave.holds() {
                     break Some(REVOKED);
                 }
-                Message::Text(text)
+                Message::Text(if with_cursor { marked(&text, cursor) } else { text })
             }
             _ = look.tick() => {
                 if leave.holds() {
@@ -92,6 +97,11 @@ where
     let goodbye = goodbye.map(|(code, reason)| CloseFrame { code, reason: reason.into() });
     // Whether the goodbye arrives or not, the socket is dropped.
     timeout(CLOSE_WITHIN, socket.close(goodbye)).await.ok();
+}
+
+/// The event with its cursor. It is an object with a type, so it has a first field before which another one can stand.
+fn marked(text: &str, cursor: Cursor) -> Utf8Bytes {
+    text.replacen('{', &format!("{{\"cursor\":\"{cursor}\","), 1).into()
 }
 
 fn limits() -> WebSocketConfig {
@@ -120,8 +130,8 @@ mod tests {
 
     async fn open(hub: &Hub) -> (Client, JoinHandle<()>) {
         let (near, far) = tokio::io::duplex(64 << 10);
-        let (queue, closing) = (hub.listen(), hub.closing.subscribe());
-        let server = tokio::spawn(async move { talk(near, &queue, closing, &free()).await });
+        let (mut reader, closing) = (hub.journal.read(None), hub.closing.subscribe());
+        let server = tokio::spawn(async move { talk(near, &mut reader, false, closing, &free()).await });
         (WebSocketStream::from_raw_socket(far, Role::Client, None).await, server)
     }
 

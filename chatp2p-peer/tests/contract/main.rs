@@ -6,6 +6,7 @@ mod browsers;
 mod command_line;
 mod contacts;
 mod conversations;
+mod events;
 #[cfg(feature = "ui")]
 #[path = "../bundle/files.rs"]
 mod files;

@@ -197,7 +197,12 @@ impl Peer {
 
     /// Opens `/ws`.
     pub(crate) async fn events(&self) -> Events {
-        let request = format!("ws://{}/ws", self.program.api).into_client_request().unwrap();
+        self.events_at("/ws").await
+    }
+
+    /// The same with a query.
+    pub(crate) async fn events_at(&self, path: &str) -> Events {
+        let request = format!("ws://{}{path}", self.program.api).into_client_request().unwrap();
         let stream = TcpStream::connect(self.program.api).await.unwrap();
         let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
         Events { socket }

@@ -14,7 +14,7 @@ export type Event =
   | { type: 'contact_renamed'; peer: string; name: string }
   | { type: 'request' | 'request_closed'; peer_id: string }
   | { type: 'tracker_trouble'; code: string }
-  | { type: 'gap'; missed: number }
+  | { type: 'gap'; missed: number | null }
   | { type: 'started'; username: string }
   | { type: 'stopped' }
   | { type: 'pong' }
