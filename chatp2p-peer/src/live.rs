@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::access::{Access, Caller, TICKET_PROTOCOL};
 use crate::upgrade::{Refusal, UPGRADE_WITHIN, Upgrade};
 
-use journal::{Cursor, Journal};
+use journal::{Cursor, Journal, NoCursor};
 
 /// How many may listen at once: a page and its copies in other tabs, and a few programs.
 pub(crate) const MAX_LISTENERS: usize = 64;
@@ -159,18 +159,14 @@ struct Wish {
 }
 
 /// `?cursor=`, or the header by which browsers come back. Empty for whoever comes for the first time.
-fn cursor(request: &Request) -> Result<Wish, Problem> {
-    let query = request.uri().query().unwrap_or_default();
-    let asked = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("cursor="))
-        .or(query.split('&').find(|pair| *pair == "cursor").and(Some("")));
+fn cursor(request: &Request) -> Result<Wish, Refusal> {
+    let mut pairs = request.uri().query().unwrap_or_default().split('&');
+    let asked = pairs.find_map(|pair| pair.strip_prefix("cursor="));
     let returning = request.headers().get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
     // Whoever comes back by itself still has the address of its first visit.
-    let from = returning.or(asked).filter(|text| !text.is_empty());
-    let from =
-        from.map(|text| text.parse::<Cursor>().map_err(|_| Problem::invalid("cursor: not one that was told here")));
-    Ok(Wish { from: from.transpose()?, is_wanted: asked.is_some() })
+    let from = returning.or(asked).filter(|text| !text.is_empty()).map(str::parse).transpose();
+    let from = from.map_err(|NoCursor| Problem::invalid("cursor: not one that was told here"))?;
+    Ok(Wish { from, is_wanted: asked.is_some() })
 }
 
 /// The sub-protocol by which a ticket was presented.
