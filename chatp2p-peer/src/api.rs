@@ -37,7 +37,7 @@ answered with `{\"type\":\"pong\"}`. The socket outlives `POST /stop`.
 
 **Coming back:** `GET /events` tells the same as server-sent events, for programs that need no WebSocket. The `id` of each is a cursor: \
 come back with it, as `Last-Event-ID` (browsers do it by themselves) or `?cursor=`, and nothing is missed that is still kept: the last \
-16,384 events or 8 MiB. At `/ws` the same holds with `?cursor=`, empty at first: each event then has a `cursor` beside its `type`.
+16,384 events or 4 MiB. At `/ws` the same holds with `?cursor=`, empty at first: each event then has a `cursor` beside its `type`.
 
 **Who may call:** programs on this machine, and this peer's own web page. A browser's request must name this machine as its host \
 (`localhost`, `127.0.0.1`, `[::1]` or a name of `--allow-host`: else 421) and come from the peer's own page or an origin of \

@@ -70,7 +70,9 @@ impl Hub {
     }
 
     /// Never waits: who is too slow is told how much they missed.
-    fn tell_text(&self, text: String) {
+    fn tell_text(&self, mut text: String) {
+        // It is kept for a while, and what it grew by would be kept as well.
+        text.shrink_to_fit();
         self.journal.push(text.into());
     }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
@@ -12,6 +12,9 @@ use super::CipherError;
 use crate::identity::Identity;
 
 const NONCE_BYTES: usize = 24;
+
+/// The nonce and the tag.
+const OVERHEAD_BYTES: usize = NONCE_BYTES + 16;
 
 /// Seals with one key (XChaCha20-Poly1305). What is sealed is the nonce, then the ciphertext: 40 bytes longer than the
 /// secret.
@@ -50,9 +53,14 @@ impl Safe {
         for (to, from) in nonce.iter_mut().zip(block.as_bytes()) {
             *to = *from;
         }
-        let payload = Payload { msg: secret, aad: place };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| CipherError::Damaged)?;
-        Ok([&nonce[..], &sealed].concat())
+        // In one piece: what people write may be long.
+        let mut sealed = Vec::with_capacity(secret.len() + OVERHEAD_BYTES);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(secret);
+        let (_, text) = sealed.split_at_mut(NONCE_BYTES);
+        let tag = self.cipher.encrypt_inout_detached(&XNonce::from(nonce), place, text.into());
+        sealed.extend_from_slice(&tag.map_err(|_| CipherError::Damaged)?);
+        Ok(sealed)
     }
 
     /// # Errors
@@ -81,6 +89,7 @@ mod tests {
         let safe = Safe::new(&[1; 32], [9; 32]);
         let sealed = safe.seal(b"here", b"a secret").unwrap();
         assert_eq!(safe.open(b"here", &sealed).unwrap().as_slice(), b"a secret");
+        assert_eq!(sealed.len(), 8 + OVERHEAD_BYTES);
         assert!(!sealed.windows(8).any(|bytes| bytes == b"a secret"));
         assert_eq!(safe.open(b"there", &sealed).unwrap_err(), CipherError::Damaged);
         assert!(Safe::new(&[2; 32], [9; 32]).open(b"here", &sealed).is_err());

@@ -15,7 +15,7 @@ use super::event;
 pub(crate) const MAX_EVENTS: usize = 16_384;
 
 /// The most bytes of them that are kept.
-pub(crate) const MAX_BYTES: usize = 8 << 20;
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 
 /// What was told since the program began, as far as it is kept.
 #[derive(Debug)]
