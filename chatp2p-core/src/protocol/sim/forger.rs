@@ -17,8 +17,14 @@ use super::player::Player;
 /// How many places of the other end's log are remembered, to say something false about them.
 const MAX_HEARD: usize = 64;
 
-/// As many epochs as a byte can name.
-const EPOCHS: u8 = 128;
+/// How many of its own frames are remembered, to say them again.
+const MAX_SAID: usize = 64;
+
+/// How many epochs are named one by one. Few, so that a choice meets one that was begun before.
+const NAMED_EPOCHS: u8 = 8;
+
+/// As many as are begun in a row: more than anybody remembers.
+const EPOCHS_IN_A_ROW: u8 = 128;
 
 /// With the largest factor that a byte gives, a little more than the longest text.
 const LONG: usize = 4_113;
@@ -30,10 +36,13 @@ pub(super) struct Forger {
     keys: TheirKeys,
     own_keys: PreKeys,
     /// Where the epochs that it makes up stand.
-    ends: BTreeMap<u8, Position>,
+    ends: BTreeMap<u64, Position>,
+    /// The last of those that were begun in a row.
+    last_epoch: u64,
     /// Places of the other end's log, and as what they were sent.
     heard: Vec<(Position, CiphertextHash)>,
-    said: u64,
+    said: Vec<Frame>,
+    entries: u64,
 }
 
 /// What is said, before anything about it is twisted.
@@ -51,7 +60,8 @@ impl Forger {
         let keyring = Keyring::load(identity.clone(), &suite, rows, seed, Wall::default()).ok()?;
         let keys = TheirKeys { pre_keys: reader.record()?.record().pre_keys?, one_time: None };
         let (own_keys, to) = (keyring.pre_keys(), reader.peer_id());
-        Some(Self { identity, keyring, to, keys, own_keys, ends: BTreeMap::new(), heard: Vec::new(), said: 0 })
+        let (ends, heard, said, last_epoch) = (BTreeMap::new(), Vec::new(), Vec::new(), u64::from(NAMED_EPOCHS));
+        Some(Self { identity, keyring, to, keys, own_keys, ends, last_epoch, heard, said, entries: 0 })
     }
 
     /// Takes note of what the other end says.
@@ -74,33 +84,37 @@ impl Forger {
 
     /// What it says next.
     pub(super) fn forge(&mut self, choices: &mut Choices<'_>) -> Vec<Frame> {
-        match choices.byte() % 8 {
-            0 | 1 => self.entry(choices).into_iter().collect(),
-            2 => {
-                let (first, count) = (choices.byte(), choices.byte() % EPOCHS);
-                (0..=count).filter_map(|more| self.say(first.wrapping_add(more) % EPOCHS, 0, choices)).collect()
+        let frames: Vec<Frame> = match choices.byte() % 10 {
+            0 | 1 => {
+                let (name, twist) = (choices.byte() % NAMED_EPOCHS, choices.byte());
+                self.say(u64::from(name), twist, choices).into_iter().collect()
             }
+            2 => (0..=choices.byte() % EPOCHS_IN_A_ROW).filter_map(|_| self.begin_epoch(choices)).collect(),
             3 => vec![self.greeting(choices)],
             4 => vec![Frame::Ack(self.position(choices))],
             5 => vec![self.nack(choices)],
             6 => vec![Frame::Goodbye { reason: reason(choices) }],
-            _ => self.hello(choices).into_iter().collect(),
-        }
+            7 => self.hello(choices).into_iter().collect(),
+            _ => return self.said.get(choices.below(self.said.len())).cloned().into_iter().collect(),
+        };
+        let room = MAX_SAID.saturating_sub(self.said.len());
+        self.said.extend(frames.iter().take(room).cloned());
+        frames
     }
 
-    fn entry(&mut self, choices: &mut Choices<'_>) -> Option<Frame> {
-        let (name, twist) = (choices.byte() % EPOCHS, choices.byte());
-        self.say(name, twist, choices)
+    fn begin_epoch(&mut self, choices: &mut Choices<'_>) -> Option<Frame> {
+        self.last_epoch += 1;
+        self.say(self.last_epoch, 0, choices)
     }
 
     /// The next entry of an epoch, with one thing about it that is not as it should be; none for 0.
-    fn say(&mut self, name: u8, twist: u8, choices: &mut Choices<'_>) -> Option<Frame> {
-        self.said += 1;
+    fn say(&mut self, name: u64, twist: u8, choices: &mut Choices<'_>) -> Option<Frame> {
+        self.entries += 1;
         let end = self.ends.get(&name).copied();
-        let (epoch, n) = (Epoch::new(u64::from(name)), end.map_or(1, |end| end.n.saturating_add(1)));
+        let (epoch, n) = (Epoch::new(name), end.map_or(1, |end| end.n.saturating_add(1)));
         let slot = Slot { epoch, n, before: end.map(|end| end.hash), follows: None };
-        let id = EntryId::from_bytes(u128::from(self.said).to_be_bytes());
-        let entry = Entry { id, written: Wall::from_millis(self.said), body: Body::Text(String::new()) };
+        let id = EntryId::from_bytes(u128::from(self.entries).to_be_bytes());
+        let entry = Entry { id, written: Wall::from_millis(self.entries), body: Body::Text(String::new()) };
         let mut draft = Draft { slot, content: Content::Entry(entry) };
         let kind = twist % 13;
         draft.twist(kind, choices);
@@ -187,10 +201,17 @@ impl Forger {
 impl Draft {
     fn twist(&mut self, kind: u8, choices: &mut Choices<'_>) {
         match kind {
-            1 => self.slot.n = number(choices),
+            1 => {
+                self.slot.n = match choices.byte() % 4 {
+                    0 => 1,
+                    1 => self.slot.n.saturating_sub(1),
+                    2 => self.slot.n.saturating_add(1),
+                    _ => number(choices),
+                }
+            }
             2 => self.slot.before = Some(LogHash::from_bytes([choices.byte(); 32])),
             3 => {
-                let epoch = Epoch::new(u64::from(choices.byte()));
+                let epoch = Epoch::new(u64::from(choices.byte() % NAMED_EPOCHS));
                 self.slot.follows = Some(EpochEnd { epoch, n: number(choices) });
             }
             4 => self.content = Content::Erased(LogHash::from_bytes([choices.byte(); 32])),
@@ -210,13 +231,13 @@ impl Draft {
     }
 }
 
-/// Any number, and the most remarkable ones more often.
+/// A number that is remarkable.
 fn number(choices: &mut Choices<'_>) -> u64 {
-    match choices.byte() {
-        255 => u64::MAX,
-        254 => u64::MAX - 1,
-        253 => i64::MAX.unsigned_abs(),
-        252 => i64::MAX.unsigned_abs() + 1,
+    match choices.byte() % 16 {
+        12 => i64::MAX.unsigned_abs(),
+        13 => i64::MAX.unsigned_abs() + 1,
+        14 => u64::MAX - 1,
+        15 => u64::MAX,
         small => u64::from(small),
     }
 }

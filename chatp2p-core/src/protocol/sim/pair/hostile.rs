@@ -58,3 +58,32 @@ impl Pair {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Manners, play};
+
+    /// Who has met says this; how many messages the first has read then.
+    fn heard(lie: &[u8]) -> u64 {
+        play(&[&[0x06, 0x7e, 0x7e], lie].concat(), Manners::Hostile).unwrap()
+    }
+
+    #[test]
+    fn what_is_forged_as_it_should_be_is_read_and_what_is_twisted_is_not() {
+        assert_eq!(heard(&[0x43, 0, 1, 0, 0x43, 0, 1, 0, 0x43, 0, 2, 0]), 3, "two epochs that grow");
+        assert_eq!(heard(&[0x43, 2, 100]), 101, "epochs without end");
+        assert_eq!(heard(&[0x43, 0, 1, 0, 0x43, 8, 0, 0, 0x43, 0, 1, 1, 0]), 1, "the same again");
+        assert_eq!(heard(&[0x43, 0, 1, 5, 9, 0x43, 0, 1, 5, 9]), 1, "another entry of the same id");
+        assert_eq!(heard(&[0x43, 0, 1, 4, 9]), 0, "something erased");
+        assert_eq!(heard(&[0x43, 0, 1, 6, 15, 0x43, 0, 1, 12, 2]), 2, "another time, and another text");
+        for lie in [&[0x43, 0, 1, 7][..], &[0x43, 0, 1, 8, 9], &[0x43, 0, 1, 9, 1, 0, 0, 9, 1], &[0x43, 0, 1, 12, 255]]
+        {
+            assert_eq!(heard(lie), 0, "{lie:?}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_that_was_forgotten_is_taken_again() {
+        assert_eq!(heard(&[0x43, 0, 1, 0, 0x43, 2, 80, 0x43, 0, 1, 1, 0]), 83);
+    }
+}
