@@ -117,7 +117,7 @@ impl Forger {
         let entry = Entry { id, written: Wall::from_millis(self.entries), body: Body::Text(String::new()) };
         let mut draft = Draft { slot, content: Content::Entry(entry) };
         let kind = twist % 13;
-        draft.twist(kind, choices);
+        draft.twist(kind, &self.ends, choices);
         let Draft { slot, content } = draft;
         let me = self.identity.peer_id();
         let mut letter = slot.letter(me, self.to, content.clone());
@@ -199,7 +199,7 @@ impl Forger {
 }
 
 impl Draft {
-    fn twist(&mut self, kind: u8, choices: &mut Choices<'_>) {
+    fn twist(&mut self, kind: u8, ends: &BTreeMap<u64, Position>, choices: &mut Choices<'_>) {
         match kind {
             1 => {
                 self.slot.n = match choices.byte() % 4 {
@@ -211,7 +211,8 @@ impl Draft {
             }
             2 => self.slot.before = Some(LogHash::from_bytes([choices.byte(); 32])),
             3 => {
-                let epoch = Epoch::new(u64::from(choices.byte() % NAMED_EPOCHS));
+                let past = ends.values().nth(choices.below(ends.len()));
+                let epoch = past.map_or(self.slot.epoch, |past| past.epoch);
                 self.slot.follows = Some(EpochEnd { epoch, n: number(choices) });
             }
             4 => self.content = Content::Erased(LogHash::from_bytes([choices.byte(); 32])),
