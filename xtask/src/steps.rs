@@ -43,6 +43,7 @@ pub(crate) fn test() -> Result<bool> {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
     });
     report.step("build", || run(cargo().args(["build", "--workspace", "--all-targets", "--locked"])));
+    report.step("fuzz", crate::fuzz::is_locked);
     report.step("postgres", || lend_postgres(&mut loans));
     report.step("chromium", || Ok(lend_chromium(&mut loans)));
     report.step("tests", || tests(&loans));
