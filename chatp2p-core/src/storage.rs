@@ -27,6 +27,7 @@ use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
 use crate::tracker::Registration;
 
 pub use contact::{Contact, FirstWords, Request};
+pub use heads::MAX_THEIR_EPOCHS;
 pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
 #[cfg(feature = "sqlite")]
 pub use passphrase::{MAX_PASSPHRASE_BYTES, MIN_PASSPHRASE_CHARS, Passphrase, PassphraseError};
@@ -157,7 +158,8 @@ pub struct Logs {
     pub unacknowledged: Vec<Unacknowledged>,
     /// How many entries wait for a place in my log, and their weight in bytes.
     pub queued: (u64, u64),
-    /// Where their log stands here, one position for each epoch, oldest first.
+    /// Where their log stands here, one position for each epoch, oldest first: the newest [`MAX_THEIR_EPOCHS`]. What is older
+    /// is forgotten, and new when it comes again.
     pub theirs: Vec<Position>,
 }
 

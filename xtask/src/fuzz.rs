@@ -94,6 +94,20 @@ fn host() -> Result<String> {
     host.map(str::to_owned).context("rustc does not say what it compiles for")
 }
 
+/// Whether the fuzzer, which is a workspace of its own, has followed what core depends on: `--locked` builds nothing else.
+pub(crate) fn is_locked() -> Result<Outcome> {
+    let mut resolve = cargo();
+    let said = resolve.current_dir(folder()).args(["metadata", "--locked", "--format-version", "1"]).output()?;
+    let said = (said.status.success(), String::from_utf8_lossy(&said.stderr).into_owned());
+    Ok(match said {
+        (true, _) => Outcome::Passed,
+        (false, why) if why.contains("--locked") => {
+            Outcome::Failed("fuzz/Cargo.lock is behind (cargo update --workspace, in fuzz)".to_owned())
+        }
+        (false, why) => Outcome::Skipped(format!("what the fuzzer is made of cannot be had: {}", why.trim())),
+    })
+}
+
 fn build(host: &str) -> Result<Outcome> {
     let mut build = cargo();
     build.current_dir(folder()).args(["build", "--locked", "--target", host]).env("RUSTFLAGS", FLAGS.join(" "));

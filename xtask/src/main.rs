@@ -20,13 +20,14 @@ usage: cargo xtask <chore>
   test      formatting, lints, build, tests, documentation, feature sets, the demo, the page, the APIs, dependencies
   mutate    breaks the protocol in many ways, one at a time, and checks that the tests notice each
   fuzz      [TARGET] [--seconds N]: tries every reader of what comes from outside with inputs that nobody would send
-  api       the step of that name alone; with CHATP2P_API_CASES=1000 in the environment, with many more cases";
+  api       [tracker | peer]: the step of that name alone; with CHATP2P_API_CASES=1000 in the environment, with many
+            more cases";
 
 fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
         Some("test") => steps::test(),
         Some("mutate") => mutate::mutate(),
-        Some("api") => steps::api(),
+        Some("api") => steps::api(std::env::args().nth(2).as_deref()),
         Some("fuzz") => fuzz::fuzz(std::env::args().skip(2)),
         _ => {
             eprintln!("{USAGE}");

@@ -30,8 +30,13 @@ const TESTS: &[&str] = &[
 /// How many worlds the simulator plays for each mutation, unless `CHATP2P_SIM_SEEDS` says otherwise.
 const SEEDS: &str = "60";
 
-/// A mutant that is not done by then runs in circles, which is noticed by every user.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// A mutant that takes so many times as long as the unchanged code runs in circles, which is noticed by every user. It has
+/// at least a minute, as a machine is not always as busy as it was.
+const TIMES_AS_LONG: u32 = 3;
+const LEAST_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the unchanged code may take, on whatever machine.
+const LONGEST: Duration = Duration::from_secs(1_800);
 
 /// What the tests made of a mutant.
 enum Verdict {
@@ -44,16 +49,19 @@ pub(crate) fn mutate() -> Result<bool> {
     let only: Vec<String> = std::env::args().skip(2).collect();
     let tree = copy_workspace()?;
     println!("trying the tests on the unchanged code");
-    if let Verdict::Noticed(what) = try_out(&tree)? {
+    build(&tree)?;
+    let begun = Instant::now();
+    if let Verdict::Noticed(what) = try_out(&tree, LONGEST)? {
         bail!("the tests fail on the unchanged code: {what}");
     }
+    let patience = (begun.elapsed() * TIMES_AS_LONG).max(LEAST_PATIENCE);
     let wanted = |mutation: &&Mutation| only.is_empty() || only.iter().any(|part| mutation.name.contains(part));
     let chosen: Vec<&Mutation> = MUTATIONS.iter().filter(wanted).collect();
     ensure!(!chosen.is_empty(), "no mutation is called anything like {only:?}");
     let mut table = Vec::new();
     for mutation in chosen {
         let start = Instant::now();
-        let verdict = with_mutation(&tree, mutation)?;
+        let verdict = with_mutation(&tree, mutation, patience)?;
         let (word, how) = match &verdict {
             Verdict::Noticed(how) => ("red", how.as_str()),
             Verdict::Survived => ("SURVIVED", mutation.breaks),
@@ -71,39 +79,45 @@ pub(crate) fn mutate() -> Result<bool> {
     Ok(survivors == 0)
 }
 
-fn with_mutation(tree: &Path, mutation: &Mutation) -> Result<Verdict> {
+fn with_mutation(tree: &Path, mutation: &Mutation, patience: Duration) -> Result<Verdict> {
     let file = tree.join(mutation.file);
     let whole = fs::read_to_string(&file).with_context(|| format!("{}: no such file", mutation.file))?;
     let times = whole.matches(mutation.text).count();
     ensure!(times == 1, "{}: the text to replace stands in {} {times} times", mutation.name, mutation.file);
     fs::write(&file, whole.replace(mutation.text, mutation.replacement))?;
-    let verdict = try_out(tree).with_context(|| mutation.name);
+    let verdict = build(tree).and_then(|()| try_out(tree, patience)).with_context(|| mutation.name);
     fs::write(&file, whole)?;
     verdict
 }
 
-/// Compiles and runs the tests. A mutant that does not compile shows nothing and is an error.
-fn try_out(tree: &Path) -> Result<Verdict> {
-    let test = || {
-        let mut cargo = tools::cargo();
-        cargo.current_dir(tree).args(["test", "--quiet", "--locked", "-p", "chatp2p-core"]).args(TESTS);
-        cargo
-            .env("CARGO_TARGET_DIR", home().join("target"))
-            .env("RUST_BACKTRACE", "0")
-            .env("RUSTFLAGS", "")
-            .env_remove("RUSTC_WRAPPER");
-        if std::env::var_os("CHATP2P_SIM_SEEDS").is_none() {
-            cargo.env("CHATP2P_SIM_SEEDS", SEEDS);
-        }
-        cargo
-    };
-    let built = test().arg("--no-run").stdin(Stdio::null()).output()?;
+fn tests(tree: &Path) -> Command {
+    let mut cargo = tools::cargo();
+    cargo.current_dir(tree).args(["test", "--quiet", "--locked", "-p", "chatp2p-core"]).args(TESTS);
+    cargo
+        .env("CARGO_TARGET_DIR", home().join("target"))
+        .env("RUST_BACKTRACE", "0")
+        .env("RUSTFLAGS", "")
+        .env_remove("RUSTC_WRAPPER");
+    if std::env::var_os("CHATP2P_SIM_SEEDS").is_none() {
+        cargo.env("CHATP2P_SIM_SEEDS", SEEDS);
+    }
+    cargo
+}
+
+/// Compiles the tests. A mutant that does not compile shows nothing and is an error.
+fn build(tree: &Path) -> Result<()> {
+    let built = tests(tree).arg("--no-run").stdin(Stdio::null()).output()?;
     ensure!(built.status.success(), "does not compile: {}", String::from_utf8_lossy(&built.stderr));
+    Ok(())
+}
+
+/// Runs the tests, for so long.
+fn try_out(tree: &Path, patience: Duration) -> Result<Verdict> {
     let log = tree.join("mutant.log");
     let out = fs::File::create(&log)?;
-    let mut command = test();
+    let mut command = tests(tree);
     let mut running = own_group(&mut command).stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     let status = loop {
         if let Some(status) = running.try_wait()? {
             break Some(status);
@@ -119,7 +133,7 @@ fn try_out(tree: &Path) -> Result<Verdict> {
     Ok(match status {
         Some(status) if status.success() => Verdict::Survived,
         Some(_) => Verdict::Noticed(what_failed(&fs::read_to_string(&log)?)),
-        None => Verdict::Noticed(format!("it was not done after {}", seconds(PATIENCE))),
+        None => Verdict::Noticed(format!("it was not done after {}", seconds(patience))),
     })
 }
 
@@ -176,4 +190,17 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mutation_finds_its_place() {
+        for mutation in MUTATIONS {
+            let whole = fs::read_to_string(crate::workspace().join(mutation.file)).unwrap();
+            assert_eq!(whole.matches(mutation.text).count(), 1, "{} in {}", mutation.name, mutation.file);
+        }
+    }
 }

@@ -16,11 +16,13 @@ const CRYPTO: &str = "chatp2p-core/src/crypto/keyring/peer.rs";
 const DIALS: &str = "chatp2p-core/src/protocol/state/dials.rs";
 const DECISION: &str = "chatp2p-core/src/protocol/decision.rs";
 const FLOW: &str = "chatp2p-core/src/protocol/state/flow.rs";
+const HEADS: &str = "chatp2p-core/src/storage/heads.rs";
 const LETTERS: &str = "chatp2p-core/src/protocol/state/letters.rs";
 const LINKS: &str = "chatp2p-core/src/protocol/state/links.rs";
 const LOG: &str = "chatp2p-core/src/protocol/log.rs";
 const MACHINES: &str = "chatp2p-core/src/protocol/sim/stage/machines.rs";
 const MESSAGE: &str = "chatp2p-core/src/message.rs";
+const NAMES: &str = "chatp2p-core/src/protocol/state/names.rs";
 const STATE: &str = "chatp2p-core/src/protocol/state.rs";
 const WIRE: &str = "chatp2p-core/src/protocol/wire.rs";
 
@@ -180,6 +182,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         replacement: "let _ = text;",
     },
     Mutation {
+        name: "remember every epoch that somebody begins",
+        breaks: "what a state decides is what its store takes, whatever a peer makes up",
+        file: HEADS,
+        text: "                self.theirs.push(position);\n                self.forget_old_epochs();\n",
+        replacement: "                self.theirs.push(position);\n",
+    },
+    Mutation {
         name: "let trailing bytes pass",
         breaks: "a frame is one item and nothing else",
         file: WIRE,
@@ -203,16 +212,16 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "let another key in under a known name",
         breaks: "a pinned key stays pinned",
-        file: LINKS,
-        text: "if name == self.me.username || pinned.is_some() {",
-        replacement: "if name == self.me.username {",
+        file: NAMES,
+        text: "self.at_tracker.get(name).filter(|holders| !holders.contains(&key))",
+        replacement: "self.at_tracker.get(name).filter(|holders| holders.is_empty() && !holders.contains(&key))",
     },
     Mutation {
         name: "believe the tracker about any key",
         breaks: "a stranger owns the name it goes by",
         file: DIALS,
-        text: "Found::Record(record) if record.record().peer_id == state.peer => match self.by_name(name) {",
-        replacement: "Found::Record(_) => match self.by_name(name) {",
+        text: "Found::Record(record) if record.record().peer_id == peer => match self.rival(name, peer, out) {",
+        replacement: "Found::Record(record) if true || record.record().peer_id == peer => match self.rival(name, peer, out) {",
     },
     Mutation {
         name: "encrypt in a session of an earlier life",
@@ -267,8 +276,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         name: "take a letter for what its envelope says",
         breaks: "what stands outside stands inside",
         file: LETTERS,
-        text: "if letter != outside.letter(peer, self.me.peer_id, letter.content.clone()) {",
-        replacement: "if letter.content != outside.letter(peer, self.me.peer_id, letter.content.clone()).content {",
+        text: "(letter == outside.letter(from, to, letter.content.clone())).then_some(letter.content)",
+        replacement: "(letter.content == outside.letter(from, to, letter.content.clone()).content).then_some(letter.content)",
     },
     Mutation {
         name: "take any offer",

@@ -43,6 +43,7 @@ pub(crate) fn test() -> Result<bool> {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
     });
     report.step("build", || run(cargo().args(["build", "--workspace", "--all-targets", "--locked"])));
+    report.step("fuzz", crate::fuzz::is_locked);
     report.step("postgres", || lend_postgres(&mut loans));
     report.step("chromium", || Ok(lend_chromium(&mut loans)));
     report.step("tests", || tests(&loans));
@@ -59,17 +60,19 @@ pub(crate) fn test() -> Result<bool> {
     });
     report.step("page", page::source);
     report.step("browser", || page::browser(loans.chromium.as_deref(), CHROMIUM));
-    report.step("api", api::try_both);
+    report.step("api", || api::try_out(&api::APIS));
     report.step("deny", deny);
     drop(loans);
     Ok(report.sum_up())
 }
 
-/// Tries the two APIs, and nothing else.
-pub(crate) fn api() -> Result<bool> {
+/// Tries the two APIs, or the one that is named, and nothing else.
+pub(crate) fn api(only: Option<&str>) -> Result<bool> {
+    let apis = only.map_or_else(|| api::APIS.to_vec(), |only| vec![only]);
+    anyhow::ensure!(apis.iter().all(|api| api::APIS.contains(api)), "there are the APIs {}", api::APIS.join(" and "));
     let mut report = Report::new();
     report.step("build", || run(cargo().args(["build", "--locked", "-p", "chatp2p-tracker", "-p", "chatp2p-peer"])));
-    report.step("api", api::try_both);
+    report.step("api", || api::try_out(&apis));
     Ok(report.sum_up())
 }
 

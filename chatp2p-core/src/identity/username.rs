@@ -1,5 +1,6 @@
 //! The name a peer goes by at a tracker, under rules that let every script in and keep look-alikes out.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -52,12 +53,12 @@ impl Username {
             return Err(UsernameError::TooLong);
         }
         check_characters(text)?;
-        let enforced = UsernameCasePreserved::enforce(text).map_err(|error| match error {
-            precis_core::Error::BadCodepoint(info) => {
-                UsernameError::Character(char::from_u32(info.cp).unwrap_or(char::REPLACEMENT_CHARACTER))
-            }
-            _ => UsernameError::Direction,
-        })?;
+        let enforced = enforce(text)?;
+        // What was composed may be what would have been refused: `=` with a stroke through it is `≠`. Such a name could be taken
+        // and kept, and never be read again (RFC 8264, section 7).
+        if let Some(unstable) = differs(&enforced, &enforce(&enforced)?) {
+            return Err(UsernameError::Character(unstable));
+        }
         if enforced.chars().count() > MAX_USERNAME_CHARS {
             return Err(UsernameError::TooLong);
         }
@@ -87,6 +88,22 @@ impl Username {
     pub fn is_confusable_with(&self, other: &Self) -> bool {
         self.skeletons().meets(&other.skeletons())
     }
+}
+
+fn enforce(text: &str) -> Result<Cow<'_, str>, UsernameError> {
+    UsernameCasePreserved::enforce(text).map_err(|error| match error {
+        precis_core::Error::BadCodepoint(info) => {
+            UsernameError::Character(char::from_u32(info.cp).unwrap_or(char::REPLACEMENT_CHARACTER))
+        }
+        _ => UsernameError::Direction,
+    })
+}
+
+/// The first character that is not the same in both.
+fn differs(one: &str, other: &str) -> Option<char> {
+    let end = std::iter::once(char::REPLACEMENT_CHARACTER);
+    let mut pairs = one.chars().chain(end.clone()).zip(other.chars().chain(end));
+    pairs.find(|(one, other)| one != other).map(|(one, _)| one)
 }
 
 /// Nothing that has a meaning elsewhere.
@@ -185,6 +202,12 @@ mod tests {
             assert_eq!(Username::new(name).map(|n| n.to_string()), Ok(name.to_owned()));
         }
         assert!(Username::new(&"x".repeat(64)).is_ok());
+    }
+
+    #[test]
+    fn what_is_composed_of_legal_characters_is_judged_as_what_it_becomes() {
+        assert_eq!(Username::new("a=\u{338}"), Err(UsernameError::Character('≠')));
+        assert_eq!(Username::new("e\u{301}").map(|name| name.to_string()), Ok("é".to_owned()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::crypto::Ciphertext;
 use crate::identity::PeerId;
 use crate::message::{Conversation, Entry, Epoch, LogHash, Position};
-use crate::storage::{EpochLog, Logs, Unacknowledged};
+use crate::storage::{EpochLog, Logs, MAX_THEIR_EPOCHS, Unacknowledged};
 
 use super::draw::Draw;
 use super::wire::{Content, EpochEnd, Letter, LogEntry, MAX_POSITIONS};
@@ -21,10 +21,6 @@ pub const MAX_OUTBOX: u64 = 10_000;
 
 /// The most bytes that wait for one contact.
 pub const MAX_OUTBOX_BYTES: u64 = 64 << 20;
-
-/// The most epochs of another's log that are remembered. One comes with each restored database; a peer that makes up
-/// more only makes this node forget that it has seen them.
-const MAX_EPOCHS: usize = 64;
 
 /// What a node holds in memory of a conversation: positions and counts, no texts.
 #[derive(Debug)]
@@ -305,7 +301,7 @@ impl Talk {
     }
 
     fn forget_old_epochs(&mut self) {
-        let surplus = self.theirs.len().saturating_sub(MAX_EPOCHS);
+        let surplus = self.theirs.len().saturating_sub(MAX_THEIR_EPOCHS);
         self.theirs.drain(..surplus);
     }
 }

@@ -7,6 +7,7 @@
 
 mod auditor;
 pub mod choices;
+mod forger;
 mod judge;
 mod network;
 pub mod pair;

@@ -4,12 +4,16 @@
 use super::{EpochLog, StorageError};
 use crate::message::{Epoch, Position};
 
+/// The most epochs of another's log that are remembered. One comes with each life of theirs in which they write; a peer that
+/// makes up more only makes this node forget that it has seen them.
+pub const MAX_THEIR_EPOCHS: usize = 64;
+
 /// Where both logs of a conversation stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Heads {
     /// My epochs, oldest first.
     pub(super) mine: Vec<EpochLog>,
-    /// One position for each epoch of theirs, oldest first.
+    /// One position for each epoch of theirs, oldest first: at most [`MAX_THEIR_EPOCHS`], the newest ones.
     pub(super) theirs: Vec<Position>,
 }
 
@@ -55,11 +59,13 @@ impl Heads {
         }
     }
 
-    /// Their log stands at `position` from now on.
+    /// Their log stands at `position` from now on. An epoch that was forgotten may come again.
     ///
     /// # Errors
     /// [`StorageError::Damaged`] when it stood there or further already.
     pub(super) fn advance(&mut self, position: Position) -> Result<(), StorageError> {
+        // A database of an earlier version may hold more.
+        self.forget_old_epochs();
         match self.theirs.iter_mut().find(|theirs| theirs.epoch == position.epoch) {
             Some(theirs) if theirs.n >= position.n => Err(damaged("a log of theirs goes backwards")),
             Some(theirs) => {
@@ -68,9 +74,15 @@ impl Heads {
             }
             None => {
                 self.theirs.push(position);
+                self.forget_old_epochs();
                 Ok(())
             }
         }
+    }
+
+    fn forget_old_epochs(&mut self) {
+        let surplus = self.theirs.len().saturating_sub(MAX_THEIR_EPOCHS);
+        self.theirs.drain(..surplus);
     }
 
     /// Whether the other end has committed the entry that stands here in my log.
@@ -134,5 +146,14 @@ mod tests {
         heads.advance(at(8, 1)).unwrap();
         heads.advance(at(7, u64::MAX)).unwrap();
         assert_eq!(heads.theirs, [at(7, u64::MAX), at(8, 1)]);
+    }
+
+    #[test]
+    fn what_an_earlier_version_remembered_beyond_the_bound_is_forgotten() {
+        let theirs = (0..=MAX_THEIR_EPOCHS as u64).map(|epoch| at(epoch, 9)).collect();
+        let mut heads = Heads { theirs, ..Heads::default() };
+        heads.advance(at(0, 1)).unwrap();
+        assert_eq!(heads.theirs.len(), MAX_THEIR_EPOCHS);
+        assert!(refused(heads.advance(at(2, 9))));
     }
 }

@@ -54,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rows", run: stored::rows, seeds: stored::rows_seeds },
     Target { name: "change", run: stored::change, seeds: stored::change_seeds },
     Target { name: "names", run: texts::names, seeds: texts::names_seeds },
+    Target { name: "contact-link", run: texts::contact_link, seeds: texts::contact_link_seeds },
     #[cfg(feature = "http")]
     Target { name: "tracker-answer", run: texts::tracker_answer, seeds: texts::tracker_answer_seeds },
     Target { name: "keyrings", run: keys::keyrings, seeds: keys::keyrings_seeds },

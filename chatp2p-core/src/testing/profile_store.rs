@@ -16,7 +16,8 @@ use crate::crypto::{Ciphertext, SessionId};
 use crate::identity::{Identity, PeerId};
 use crate::message::{Author, Body, Conversation, Entry, EntryId, Epoch, LogHash, Position};
 use crate::storage::{
-    Change, Contact, HistoryQuery, LoadLimit, Logs, ProfileStore, Snapshot, StorageError, StoredMessage,
+    Change, Contact, HistoryQuery, LoadLimit, Logs, MAX_THEIR_EPOCHS, ProfileStore, Snapshot, StorageError,
+    StoredMessage,
 };
 
 pub use contacts::*;
@@ -42,6 +43,7 @@ macro_rules! profile_store_contract {
             an_entry_may_be_placed_as_it_is_queued
             an_entry_received_twice_is_kept_once
             their_log_may_have_holes
+            an_epoch_of_theirs_that_was_forgotten_may_come_again
             a_commit_that_fails_keeps_nothing
             what_contradicts_the_log_is_refused
             numbers_of_all_64_bits_are_kept
@@ -264,6 +266,22 @@ pub async fn their_log_may_have_holes(home: &dyn Home) {
     is_damaged(store.commit(vec![skipped(at(5, 9))]).await);
     is_damaged(store.commit(vec![received(1, 7, at(5, 4))]).await);
     assert_eq!(entries(&history(&*store, None, None, 9).await), numbered([4]));
+}
+
+/// Whoever begins epochs without end makes a store forget the oldest, and never makes it refuse what comes again.
+pub async fn an_epoch_of_theirs_that_was_forgotten_may_come_again(home: &dyn Home) {
+    let store = home.open().await;
+    let more = MAX_THEIR_EPOCHS as u64 + 1;
+    for epoch in 1..=more {
+        let _ = store.commit(vec![received(1, epoch, at(epoch, 1))]).await.unwrap();
+    }
+    assert_eq!(logs(&*store, 1).await.theirs, (2..=more).map(|epoch| at(epoch, 1)).collect::<Vec<_>>());
+    is_damaged(store.commit(vec![received(1, 2, at(2, 1))]).await);
+    let again = store.commit(vec![received(1, 1, at(1, 1))]).await.unwrap();
+    assert!(again.repeated.contains(&(peer(1), entry(1).id)), "the message is still known");
+    drop(store);
+    let theirs = logs(&*home.open().await, 1).await.theirs;
+    assert_eq!(theirs, (3..=more).chain([1]).map(|epoch| at(epoch, 1)).collect::<Vec<_>>());
 }
 
 /// All or nothing, of every kind of change.

@@ -173,6 +173,25 @@ mod tests {
     }
 
     #[test]
+    fn a_book_that_was_damaged_is_none_or_admits_nobody_to_more() {
+        let mut book = Book::default();
+        let (_, mine) = book.create(Scope::Read, "bot", NOW).unwrap();
+        book.add_code(NOW).unwrap();
+        let (_, stranger) = Book::default().create(Scope::Admin, "", NOW).unwrap();
+        let written = serde_json::to_vec(&book).unwrap();
+        for at in 0..written.len() {
+            assert!(serde_json::from_slice::<Book>(&written[..at]).is_err(), "cut at {at}");
+            for byte in [0, b'"', b'0', b'9', b'{', b'}', 0xff, written[at] ^ 1, written[at] ^ 0x20] {
+                let mut damaged = written.clone();
+                damaged[at] = byte;
+                let Ok(read) = serde_json::from_slice::<Book>(&damaged) else { continue };
+                assert!(read.token(&stranger).is_none() && !read.knows_code(&stranger, NOW), "{byte} at {at}");
+                assert!(read.token(&mine).is_none_or(|token| token.scope == Scope::Read), "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_written_down_holds_no_secret_and_can_be_read_again() {
         let mut book = Book::default();
         let (_, token) = book.create(Scope::Admin, "mine", NOW).unwrap();

@@ -116,7 +116,7 @@ fn limits() -> WebSocketConfig {
 #[cfg(test)]
 mod tests {
     use chatp2p_core::node::Event;
-    use tokio::io::DuplexStream;
+    use tokio::io::{AsyncWriteExt, DuplexStream};
     use tokio::task::JoinHandle;
 
     use super::super::Hub;
@@ -153,6 +153,26 @@ mod tests {
         for said in ["", "ping", r#"{"type":"ping"}"#] {
             client.send(Message::Text(said.into())).await.unwrap();
             assert_eq!(text(&mut client).await, r#"{"type":"pong"}"#);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_bytes_come_they_are_answered_or_end_the_socket() {
+        for seed in 0..1_000_u32 {
+            let mut bytes = [0; 96];
+            blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof().fill(&mut bytes);
+            if seed % 2 == 0 {
+                // A frame of a client, of any kind, which is not longer than there are bytes.
+                bytes[0] &= 0x8f;
+                bytes[1] = 0x80 | bytes[1] & 0x3f;
+            }
+            let hub = Hub::new();
+            let (near, mut far) = tokio::io::duplex(64 << 10);
+            let (queue, closing) = (hub.listen(), hub.closing.subscribe());
+            let server = tokio::spawn(async move { talk(near, &queue, closing, &free()).await });
+            far.write_all(&bytes).await.ok();
+            drop(far);
+            server.await.unwrap();
         }
     }
 

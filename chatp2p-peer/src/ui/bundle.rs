@@ -120,6 +120,20 @@ mod tests {
     }
 
     #[test]
+    fn no_path_finds_anything_but_a_file_of_the_build() {
+        let bundle = Bundle::embedded();
+        let names: Vec<&str> = bundle.0.keys().map(|name| &**name).collect();
+        let odd = ["", ".", "..", "..\\", "%2e%2e", "%00", "\0", "/etc/passwd", "INDEX.HTML", "assets", "index.html "];
+        let parts: Vec<&str> = odd.iter().chain(&names).copied().collect();
+        for (one, other) in parts.iter().flat_map(|one| parts.iter().map(move |other| (one, other))) {
+            for path in ["", "/", "//", "%2f", "\\", "?"].map(|between| format!("{one}{between}{other}")) {
+                let is_one = path.is_empty() || names.contains(&path.as_str());
+                assert_eq!(bundle.file(&path).is_some(), is_one, "{path:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_part_of_the_program_is_not_copied_to_be_sent() {
         assert!(Bundle::embedded().0.values().all(|file| matches!(file.data, Cow::Borrowed(_))));
     }

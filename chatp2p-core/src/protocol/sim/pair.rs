@@ -1,6 +1,8 @@
 //! A play for two whose every step is chosen, one byte each: for those who look for the one order of things that breaks a
 //! promise. What no step does does not happen; nothing is left to a clock.
 
+mod hostile;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use super::super::wire::{self, Frame};
 use super::Cipher;
 use super::auditor::Auditor;
 use super::choices::Choices;
+use super::forger::Forger;
 use super::judge::{Judge, Tally};
 use super::player::Player;
 
@@ -34,7 +37,7 @@ const CALM_ROUNDS: u32 = 4_000;
 pub enum Manners {
     /// It does. The network may still lose, repeat and reorder what is on its way.
     Honest,
-    /// It changes what it sends.
+    /// It changes what it sends, and says what no state would decide.
     Hostile,
 }
 
@@ -67,6 +70,8 @@ struct Pair {
     heard: u64,
     judge: Judge,
     auditor: Auditor,
+    /// Who writes in the second's place, where that is hostile.
+    forger: Option<Forger>,
     is_silent: bool,
     broken: Option<String>,
 }
@@ -93,11 +98,15 @@ pub fn play(steps: &[u8], manners: Manners) -> Result<u64, String> {
         heard: 0,
         judge: Judge::default(),
         auditor: Auditor::default(),
+        forger: None,
         is_silent: false,
         broken: None,
     };
     for who in [0, 1] {
         pair.players[who].start(Duration::ZERO, &mut pair.draw);
+    }
+    if manners == Manners::Hostile {
+        pair.turn_hostile();
     }
     let mut choices = Choices::new(steps);
     for _ in 0..MAX_STEPS {
@@ -106,8 +115,10 @@ pub fn play(steps: &[u8], manners: Manners) -> Result<u64, String> {
         }
         pair.step(&mut choices);
     }
-    if manners == Manners::Honest && pair.broken.is_none() {
-        pair.calm_down();
+    match manners {
+        _ if pair.broken.is_some() => {}
+        Manners::Honest => pair.calm_down(),
+        Manners::Hostile => pair.go_on(),
     }
     pair.broken.take().map_or(Ok(pair.heard), Err)
 }
@@ -120,7 +131,8 @@ impl Pair {
             0 => (0..=more).for_each(|_| self.say(who)),
             1 => self.turn(who),
             2 => (0..=more).for_each(|_| self.deliver(who)),
-            3 if self.manners == Manners::Hostile => self.change(choices, more),
+            3 if self.manners == Manners::Hostile && more < 4 => self.change(choices, more),
+            3 if self.manners == Manners::Hostile => self.forge(choices, more % 2 == 0),
             3 => drop(self.way(who).map(VecDeque::pop_front)),
             4 => {
                 let again = self.way(who).and_then(|way| way.front().cloned());
@@ -208,18 +220,6 @@ impl Pair {
             }
             Err(error) => self.break_promise(format!("a frame cannot be read back: {error}")),
         }
-    }
-
-    /// The second says something else than it meant to.
-    fn change(&mut self, choices: &mut Choices<'_>, raw: usize) {
-        let Some(mut front) = self.way(0).and_then(VecDeque::pop_front) else { return };
-        if raw == 1 {
-            let length = usize::from(choices.byte());
-            front = [&[wire::VERSION], choices.take(length)].concat();
-        } else {
-            front = choices.edit(&front);
-        }
-        self.way(0).into_iter().for_each(|way| way.push_front(front.clone()));
     }
 
     fn break_lines(&mut self) {
@@ -363,6 +363,9 @@ impl Pair {
             && let Err(what) = self.auditor.look(&Seeded::new([0; 32]), &entry.ciphertext)
         {
             self.break_promise(format!("player {who}: {what}"));
+        }
+        if let (0, Some(forger)) = (who, &mut self.forger) {
+            forger.hear(frame);
         }
         let bytes = wire::encode(frame);
         for line in self.lines.iter_mut().filter(|line| line.link == link && line.open == [true; 2]) {

@@ -369,6 +369,19 @@ impl<'a> Commit<'a> {
         Ok(())
     }
 
+    /// Drops the rows of those epochs of theirs that are not remembered any more.
+    async fn forget_epochs(&self, peer: &PeerId, talk: &Talk) -> Result<(), StorageError> {
+        let is_kept = |past: &Position| talk.heads.theirs.iter().any(|kept| kept.epoch == past.epoch);
+        let gone = talk.before.theirs.iter().filter(|past| !is_kept(past));
+        let gone: Vec<i64> = gone.map(|past| bits(past.epoch.get())).collect();
+        for chunk in gone.chunks(CHUNK) {
+            let rows = their_epochs::Entity::delete_many().filter(their_epochs::Column::Peer.eq(rows::key(peer)));
+            let rows = rows.filter(their_epochs::Column::Epoch.is_in(chunk.to_vec()));
+            rows.exec(self.turn).await.map_err(refused)?;
+        }
+        Ok(())
+    }
+
     async fn write_heads(&self) -> Result<(), StorageError> {
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
         for (peer, talk) in &self.talks {
@@ -376,6 +389,7 @@ impl<'a> Commit<'a> {
             for (place, log) in changed {
                 mine.push(rows::epoch_log_row(peer, place, log, self.vault)?);
             }
+            self.forget_epochs(peer, talk).await?;
             let before = &talk.before.theirs;
             let changed = talk.heads.theirs.iter().enumerate().filter(|(i, position)| before.get(*i) != Some(position));
             for (place, position) in changed {

@@ -46,5 +46,26 @@ pub(super) fn hostile_seeds() -> Vec<Vec<u8>> {
         &[0x03, 1, 2, 0, 3, 0, 0x12, 0x7e],
     ];
     let talk: [&[u8]; 3] = [&[0x06, 0x81], &[0x06, 0x7e, 0x7e, 0xa0, 0x81], &[0x06, 0x7e, 0x20, 0x01, 0x72, 0x81]];
-    talk.iter().flat_map(|talk| changes.map(|change| [*talk, change].concat())).collect()
+    let damage = talk.iter().flat_map(|talk| changes.map(|change| [*talk, change].concat()));
+    let lies = lies().map(|lie| [&[0x06, 0x7e, 0x7e], lie, &[0x20, 0x7e]].concat());
+    damage.chain(lies).collect()
+}
+
+/// What the second says that is well formed: entries with one thing wrong, epochs in a row, greetings, acknowledgements,
+/// nacks, farewells and records.
+fn lies() -> [&'static [u8]; 12] {
+    [
+        &[0x43, 0, 1, 0, 0x43, 0, 1, 0],
+        &[0x43, 0, 1, 0, 0x43, 2, 70],
+        &[0x43, 0, 1, 1, 3, 9, 0x43, 0, 1, 0, 0x53, 0, 2, 3, 0, 0, 1, 0x43, 0, 3, 4, 7],
+        &[0x43, 0, 1, 5, 1, 0x43, 0, 1, 6, 15, 0x43, 0, 1, 12, 2, 0x43, 8, 0, 1],
+        &[0x43, 0, 1, 7, 0x43, 0, 1, 8, 2, 0x43, 0, 1, 9, 1, 0, 0, 9, 1],
+        &[0x43, 0, 1, 10, 1, 0, 0, 9, 1, 0x43, 0, 1, 11, 0x43, 0, 1, 0],
+        &[0x20, 0x7e, 0x43, 3, 2, 0, 0, 0, 1, 0, 0, 1],
+        &[0x20, 0x43, 3, 1, 3, 0, 0, 2, 2, 0x43, 3, 0, 3],
+        &[0x70, 0x01, 0x43, 4, 0, 0, 1, 0x43, 4, 2, 0, 0, 15],
+        &[0x20, 0x01, 0x43, 5, 0, 0, 0, 0x43, 5, 0, 1, 3, 1],
+        &[0x43, 6, 2, 0x0b, 0x06, 0x7e, 0x43, 6, 0],
+        &[0x53, 7, 3, 0, 1, 15, 0x7e, 0x53, 7, 0, 2, 0, 1, 0x7e],
+    ]
 }

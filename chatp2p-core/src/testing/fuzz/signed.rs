@@ -43,20 +43,23 @@ pub(super) fn signed_record() -> SignedRecord {
 pub(super) fn record(input: &[u8]) -> Depth {
     let mut choices = Choices::new(input);
     let record = match choices.byte() % 3 {
-        0 => SignedRecord::decode(choices.rest()),
+        0 => {
+            let bytes = choices.rest();
+            let record = SignedRecord::decode(bytes);
+            assert!(record.is_err() || SignedRecord::decode(&[bytes, &[0]].concat()).is_err(), "nothing may trail");
+            record
+        }
         1 => {
             let record = SignedRecord::decode(&choices.edit(&signed_record().encode()));
             assert!(record.as_ref().is_ok_and(|record| *record.record() == peer_record()) || record.is_err());
             record
         }
         _ => {
-            let payload = choices.edit(&minicbor::to_vec(peer_record()).unwrap());
-            let signature = alice().sign(Domain::Record, &payload);
-            let mut bytes = Vec::new();
-            let mut encoder = minicbor::Encoder::new(&mut bytes);
-            let written = encoder.map(2).and_then(|e| e.u8(0)?.bytes(&payload)?.u8(1)?.bytes(&signature).map(drop));
-            written.unwrap();
-            SignedRecord::decode(&bytes)
+            let mut payload = choices.edit(&minicbor::to_vec(peer_record()).unwrap());
+            let record = SignedRecord::decode(&signed_blindly(&payload));
+            payload.push(0);
+            assert!(record.is_err() || SignedRecord::decode(&signed_blindly(&payload)).is_err(), "nothing may trail");
+            record
         }
     };
     let Ok(record) = record else { return Depth::Refused };
@@ -66,6 +69,16 @@ pub(super) fn record(input: &[u8]) -> Depth {
     assert!(record.encode().len() <= MAX_RECORD_BYTES);
     assert_eq!(SignedRecord::decode(&record.encode()).as_ref(), Ok(&record));
     Depth::Deep
+}
+
+/// What alice signs without looking at it.
+fn signed_blindly(payload: &[u8]) -> Vec<u8> {
+    let signature = alice().sign(Domain::Record, payload);
+    let mut bytes = Vec::new();
+    let mut encoder = minicbor::Encoder::new(&mut bytes);
+    let written = encoder.map(2).and_then(|e| e.u8(0)?.bytes(payload)?.u8(1)?.bytes(&signature).map(drop));
+    written.unwrap();
+    bytes
 }
 
 pub(super) fn record_seeds() -> Vec<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! Texts from outside that become something: addresses, names, keys, ids, and the answers of a tracker.
 
 use super::{Choices, Depth};
-use crate::identity::{MAX_USERNAME_CHARS, PeerId, Username};
+use crate::identity::{ContactLink, MAX_LINK_BYTES, MAX_USERNAME_CHARS, PeerId, Username};
 use crate::message::EntryId;
 use crate::record::{Endpoint, Host, MAX_ENDPOINT_BYTES};
 
@@ -64,6 +64,55 @@ pub(super) fn names_seeds() -> Vec<Vec<u8>> {
         seeds.extend(texts.iter().map(|text| [&[kind][..], text.as_bytes()].concat()));
     }
     seeds.push([&[3][..], super::signed::alice().peer_id().to_string().as_bytes()].concat());
+    seeds
+}
+
+/// Any text as a contact link; a real one that was changed; and one for any name at any tracker, which nobody could write by
+/// chance.
+pub(super) fn contact_link(input: &[u8]) -> Depth {
+    let mut choices = Choices::new(input);
+    let kind = choices.byte();
+    let (text, real) = match kind % 3 {
+        0 => (choices.rest().to_vec(), None),
+        1 => {
+            let real = link();
+            (choices.edit(real.to_string().as_bytes()), Some(real))
+        }
+        _ => {
+            let length = usize::from(choices.byte());
+            let name = String::from_utf8_lossy(choices.take(length)).parse();
+            let Ok(name) = name else { return Depth::Refused };
+            let link = ContactLink::new(super::signed::alice().peer_id(), name);
+            let tracker = String::from_utf8_lossy(choices.rest());
+            let link = link.clone().at_tracker(&tracker).unwrap_or(link);
+            (link.to_string().into_bytes(), Some(link))
+        }
+    };
+    let text = String::from_utf8_lossy(&text);
+    let read = text.parse::<ContactLink>();
+    if let Ok(read) = &read {
+        assert_eq!(read.to_string(), text, "a link has one spelling");
+        assert!(text.len() <= MAX_LINK_BYTES && text.chars().all(|c| c.is_ascii_graphic()), "something is smuggled in");
+        assert!(real.is_none_or(|real| real == *read), "a link that was changed leads elsewhere");
+    } else {
+        assert!(kind % 3 != 2, "what was written cannot be read: {text}");
+    }
+    Depth::of(read.is_ok())
+}
+
+fn link() -> ContactLink {
+    let link = ContactLink::new(super::signed::alice().peer_id(), "José".parse().unwrap());
+    link.at_tracker("https://tracker.example.org:8443").unwrap()
+}
+
+pub(super) fn contact_link_seeds() -> Vec<Vec<u8>> {
+    let edits = super::signed::edit_seeds().into_iter().map(|edit| [&[1][..], &edit[1..]].concat());
+    let made = |name: &str, tracker: &str| {
+        [&[2, u8::try_from(name.len()).unwrap()][..], name.as_bytes(), tracker.as_bytes()].concat()
+    };
+    let mut seeds: Vec<_> = edits.step_by(2).collect();
+    seeds.push([&[0][..], link().to_string().as_bytes()].concat());
+    seeds.extend([made("мария", "http://192.0.2.1:8000/?a=b#c"), made("bob", "ftp://example.org"), made("a b", "")]);
     seeds
 }
 

@@ -147,12 +147,19 @@ pub(super) fn handshake(input: &[u8]) -> Depth {
         // Empty lines before a request are nothing (RFC 9112, section 2.2).
         let input = input.trim_ascii_start();
         let end = input.windows(4).position(|four| four == b"\r\n\r\n").map_or(input.len(), |at| at + 4);
-        let head = String::from_utf8_lossy(input.get(..end).unwrap_or_default()).to_ascii_lowercase();
+        let head = String::from_utf8_lossy(input.get(..end).unwrap_or_default());
         let mut lines = head.lines();
-        let path = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
-        assert!(path.contains("/p2p"), "let in at {path:?}");
-        assert!(!head.lines().any(|line| line.starts_with("origin:")), "a page was let in");
-        assert!(head.contains("chatp2p.v1"), "the protocol was not named");
+        let target = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+        let path = target.split(['?', '#']).next().unwrap_or_default();
+        // A proxy may have written the whole address.
+        let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
+        assert_eq!(path, "/p2p", "let in at {target:?}");
+        let mut headers = lines.filter_map(|line| line.split_once(':'));
+        assert!(headers.clone().all(|(name, _)| !name.eq_ignore_ascii_case("origin")), "a page was let in");
+        let names = |(name, list): (&str, &str)| {
+            name.eq_ignore_ascii_case("sec-websocket-protocol") && list.split(',').any(|one| one.trim() == "chatp2p.v1")
+        };
+        assert!(headers.any(names), "the protocol was not named");
     } else {
         assert!(messages.is_empty(), "nothing is read from who was not let in");
     }
