@@ -28,6 +28,8 @@ pub struct Script {
     pub calm: Duration,
     /// With what people encrypt.
     pub cipher: Cipher,
+    /// Whether everybody's wall clock is wrong, each in its own way, and jumps by ten years either way all the time.
+    pub lying_clocks: bool,
 }
 
 /// With what people encrypt in a play.
@@ -46,6 +48,7 @@ impl Default for Script {
             storm: Duration::from_secs(120),
             calm: Duration::from_secs(600),
             cipher: Cipher::Seeded,
+            lying_clocks: false,
         }
     }
 }
