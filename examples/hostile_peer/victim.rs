@@ -105,6 +105,21 @@ impl Victim {
         let dialling = Stranger::dial(&network, &self.at, who, self.key);
         Ok(timeout(SERVED_WITHIN, dialling).await.context("nobody takes the call")??)
     }
+
+    /// A line on which both have said hello.
+    pub(crate) async fn greet(&self, who: &Identity, hello: &Frame) -> anyhow::Result<Stranger> {
+        let mut link = self.dial(who).await?;
+        link.say(hello).await;
+        link.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
+        loop {
+            match timeout(SERVED_WITHIN, link.hear()).await.context("no greeting comes")? {
+                Some(Frame::Greeting { .. }) => return Ok(link),
+                Some(Frame::Goodbye { reason }) => bail!("{} lets nobody in: {reason:?}", self.name),
+                Some(_) => {}
+                None => bail!("{} hangs up", self.name),
+            }
+        }
+    }
 }
 
 /// Somebody with a key, and a name that the tracker lists under it: whoever is let in by default.
@@ -133,17 +148,7 @@ impl Insider {
 
     /// A line on which both have said hello.
     pub(crate) async fn enter(&self, victim: &Victim) -> anyhow::Result<Stranger> {
-        let mut link = victim.dial(&self.who).await?;
-        link.say(&self.hello).await;
-        link.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
-        loop {
-            match timeout(SERVED_WITHIN, link.hear()).await.context("no greeting comes")? {
-                Some(Frame::Greeting { .. }) => return Ok(link),
-                Some(Frame::Goodbye { reason }) => bail!("{} lets nobody in: {reason:?}", victim.name),
-                Some(_) => {}
-                None => bail!("{} hangs up", victim.name),
-            }
-        }
+        victim.greet(&self.who, &self.hello).await
     }
 
     /// Is on the tracker's list no more.

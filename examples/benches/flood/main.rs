@@ -1,109 +1,151 @@
-//! What an honest caller waits while thousands dribble and read nothing: `cargo bench -p chatp2p-examples --bench flood`.
-//! Callers and tracker share a process and its processors, so the honest one also waits for the hostile ones' own work.
+//! What an honest caller waits while crowds bother a tracker and a peer: `cargo bench -p chatp2p-examples --bench flood`.
+//!
+//! Whoever is bothered, the crowd, and the honest caller are processes of their own, and the crowd yields the processors (it is
+//! run by `nice`, where there is one): what is measured is what the crowd costs its victim, and not its own work. Each crowd is
+//! measured against nobody just before it, several times.
 
-use std::io::Write;
+mod crowd;
+mod honest;
+mod served;
+
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use anyhow::ensure;
-use chatp2p_core::tracker::LocalTracker;
-use clap::Parser;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
 
-/// Floods a tracker and measures.
+use honest::Times;
+
+/// Floods a tracker and a peer, and measures.
 #[derive(Debug, Parser)]
 struct Flags {
     /// What `cargo bench` adds. Without it we are run as a test, for which a few callers are enough.
     #[arg(long, hide = true)]
     bench: bool,
+    /// Play this part, for the process that measures.
+    #[arg(long, hide = true)]
+    part: Option<Part>,
+    /// Whom to bother.
+    #[arg(long, hide = true, default_value = "127.0.0.1:0")]
+    at: SocketAddr,
+    /// How many to be.
+    #[arg(long, hide = true, default_value_t = 0)]
+    count: usize,
 }
 
-/// How long a dribbler waits between two bytes.
-const DRIBBLE: Duration = Duration::from_secs(1);
+/// Who a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The tracker.
+    Tracker,
+    /// A tracker and a peer that is registered there.
+    Peer,
+    /// Callers of the tracker who say a request a byte a second, and come again when they are sent away.
+    Dribble,
+    /// Callers who ask for the longest answer ten times a second and read none.
+    Deaf,
+    /// The same as fast as they can: as much as their share of the processors lets them.
+    Greedy,
+    /// Peers who are let in, and each second acknowledge what was never sent.
+    Links,
+    /// Callers of the peer who send noise instead of a handshake, each once a second.
+    Noise,
+}
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+/// How often each is measured.
+const ROUNDS: usize = 5;
+
+fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    // Settled is the crowd once all are there, and every buffer on the way to those who read nothing is full.
-    let (hostile, requests, settled) =
-        if flags.bench { (2_000, 5_000, Duration::from_secs(20)) } else { (50, 50, Duration::from_secs(1)) };
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let at = listener.local_addr()?;
-    let tracker = LocalTracker::in_memory().await?;
-    let mut tasks = JoinSet::new();
-    tasks.spawn(chatp2p_tracker::run(listener, tracker, chatp2p_tracker::Options::default(), std::future::pending()));
+    let runtime = tokio::runtime::Runtime::new()?;
+    match flags.part {
+        Some(Part::Tracker) => runtime.block_on(served::tracker()),
+        Some(Part::Peer) => runtime.block_on(served::peer()),
+        Some(part) => runtime.block_on(crowd::run(part, flags.at, flags.count)),
+        None => runtime.block_on(measure(flags.bench)),
+    }
+}
+
+async fn measure(bench: bool) -> anyhow::Result<()> {
+    let (rounds, asked, said) = if bench { (ROUNDS, 2_000, 200) } else { (1, 20, 5) };
+    let many = |count: usize| if bench { count } else { 10 };
     let mut out = std::io::stdout();
-    writeln!(out, "| callers beside | p50 | p99 | slowest | memory |\n|---|--:|--:|--:|--:|")?;
-    measure("nobody", at, requests, &mut out).await?;
-    let mut crowd = JoinSet::new();
-    for _ in 0..hostile {
-        crowd.spawn(dribble(at));
+    writeln!(out, "| whom | beside | p50 | p99 | p99 with nobody | slowest | memory |\n|---|---|--:|--:|--:|--:|--:|")?;
+    for (part, count) in [(Part::Dribble, 2_000), (Part::Deaf, 1_000), (Part::Greedy, 1_000)] {
+        let (mut alone, mut beside, mut memory) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..rounds {
+            let (tracker, at) = spawn(Part::Tracker, "127.0.0.1:0".parse()?, 0)?;
+            alone.push(honest::asks(at, asked).await?);
+            let crowd = spawn(part, at, many(count))?;
+            beside.push(honest::asks(at, asked).await?);
+            memory = memory.max(honest::memory(tracker.0.id()));
+            drop(crowd);
+        }
+        row(&mut out, "tracker", &format!("{} {part:?}", many(count)), alone, beside, memory)?;
     }
-    tokio::time::sleep(settled).await;
-    measure(&format!("{hostile} who dribble"), at, requests, &mut out).await?;
-    crowd.shutdown().await;
-    for _ in 0..hostile {
-        crowd.spawn(read_nothing(at));
+    for (part, count) in [(Part::Links, 900), (Part::Noise, 1_000)] {
+        let (mut alone, mut beside, mut memory) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..rounds {
+            let (peer, at) = spawn(Part::Peer, "127.0.0.1:0".parse()?, 0)?;
+            let mut friend = honest::Friend::meet(at).await?;
+            alone.push(friend.says(said).await?);
+            let crowd = spawn(part, at, many(count))?;
+            beside.push(friend.says(said).await?);
+            memory = memory.max(honest::memory(peer.0.id()));
+            drop(crowd);
+        }
+        row(&mut out, "peer", &format!("{} {part:?}", many(count)), alone, beside, memory)?;
     }
-    tokio::time::sleep(settled).await;
-    measure(&format!("{hostile} who read nothing"), at, requests, &mut out).await?;
-    crowd.shutdown().await;
     Ok(())
 }
 
-/// Asks one question after the other, and says how long the answers took.
-async fn measure(what: &str, at: SocketAddr, requests: usize, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut stream = TcpStream::connect(at).await?;
-    stream.set_nodelay(true)?;
-    let mut took = Vec::with_capacity(requests);
-    let mut answer = vec![0; 4 << 10];
-    for _ in 0..requests {
-        let begun = Instant::now();
-        stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
-        let read = stream.read(&mut answer).await?;
-        ensure!(
-            answer.get(..read).is_some_and(|answer| answer.starts_with(b"HTTP/1.1 200")),
-            "an honest caller is refused"
-        );
-        took.push(begun.elapsed());
-    }
-    took.sort_unstable();
-    let at = |share: usize| took.get((took.len() - 1) * share / 100).copied().unwrap_or_default();
-    writeln!(out, "| {what} | {:.2?} | {:.2?} | {:.2?} | {} |", at(50), at(99), at(100), memory())?;
-    Ok(())
+fn row(
+    out: &mut impl Write,
+    whom: &str,
+    beside: &str,
+    alone: Vec<Times>,
+    with: Vec<Times>,
+    memory: u64,
+) -> anyhow::Result<()> {
+    let p50 = median(with.iter().map(|times| times.share(50)));
+    let p99 = median(with.iter().map(|times| times.share(99)));
+    let idle = median(alone.iter().map(|times| times.share(99)));
+    let slowest = with.iter().map(|times| times.share(100)).max().unwrap_or_default();
+    Ok(writeln!(out, "| {whom} | {beside} | {p50:.2?} | {p99:.2?} | {idle:.2?} | {slowest:.2?} | {memory} MB |")?)
 }
 
-/// Says half a request, a byte at a time, and comes again when it is sent away.
-async fn dribble(at: SocketAddr) {
-    loop {
-        if let Ok(mut stream) = TcpStream::connect(at).await {
-            for byte in b"GET /health HTTP/1.1\r\nx: ".iter().chain(std::iter::repeat(&b'x')) {
-                if stream.write_all(&[*byte]).await.is_err() {
-                    break;
-                }
-                tokio::time::sleep(DRIBBLE).await;
-            }
-        }
-        tokio::time::sleep(DRIBBLE).await;
+fn median(times: impl Iterator<Item = Duration>) -> Duration {
+    let mut times: Vec<_> = times.collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// A process that ends when it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
-/// Asks for the documentation, the longest answer there is, as often as it can, and reads none of it.
-async fn read_nothing(at: SocketAddr) {
-    loop {
-        if let Ok(mut stream) = TcpStream::connect(at).await {
-            while stream.write_all(b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n").await.is_ok() {}
-        }
-        tokio::time::sleep(DRIBBLE).await;
+/// Starts a process that plays a part, and waits until it says that it is ready, and where.
+fn spawn(part: Part, at: SocketAddr, count: usize) -> anyhow::Result<(Running, SocketAddr)> {
+    let me = std::env::current_exe()?;
+    let serves = matches!(part, Part::Tracker | Part::Peer);
+    let polite = !serves && Command::new("nice").arg("true").status().is_ok_and(|status| status.success());
+    let mut command = if polite { Command::new("nice") } else { Command::new(&me) };
+    if polite {
+        command.args(["-n", "19"]).arg(&me);
     }
-}
-
-/// What the process has in use, where the system tells.
-fn memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kilobytes =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kilobytes.map_or_else(|| "?".to_owned(), |kilobytes| format!("{} MB", kilobytes / 1024))
+    let name = part.to_possible_value().context("a part")?.get_name().to_owned();
+    command.args(["--part", &name, "--at", &at.to_string(), "--count", &count.to_string()]);
+    let mut child = Running(command.stdout(Stdio::piped()).spawn()?);
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().context("its output")?).read_line(&mut line)?;
+    let at = line.trim().parse().with_context(|| format!("{part:?} is not ready: {line:?}"))?;
+    Ok((child, at))
 }
