@@ -88,7 +88,12 @@ async fn read_nothing(at: SocketAddr, slowly: bool, here: Arc<AtomicUsize>) {
 
 /// Is let in, and acknowledges what was never sent, once a second; comes again when it is sent away.
 async fn acknowledge(victim: Victim, here: Arc<AtomicUsize>) {
-    let Ok(insider) = Insider::register(&victim).await else { return };
+    let insider = loop {
+        match Insider::register(&victim).await {
+            Ok(insider) => break insider,
+            Err(_) => sleep(EACH).await,
+        }
+    };
     let never = Frame::Ack(Position { epoch: Epoch::new(7), n: 9, hash: LogHash::from_bytes([9; 32]) });
     let mut counted = false;
     loop {

@@ -24,6 +24,12 @@ struct Flags {
     /// What `cargo bench` adds. Without it we are run as a test, for which a few callers are enough.
     #[arg(long, hide = true)]
     bench: bool,
+    /// How often to measure each crowd.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Measure this crowd alone.
+    #[arg(long)]
+    only: Option<Part>,
     /// Play this part, for the process that measures.
     #[arg(long, hide = true)]
     part: Option<Part>,
@@ -54,8 +60,8 @@ enum Part {
     Noise,
 }
 
-/// How often each is measured.
-const ROUNDS: usize = 5;
+/// How far the crowd yields: to its victim, and not so far that a machine with other work to do has no crowd at all.
+const NICE: &str = "5";
 
 fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
@@ -64,16 +70,18 @@ fn main() -> anyhow::Result<()> {
         Some(Part::Tracker) => runtime.block_on(served::tracker()),
         Some(Part::Peer) => runtime.block_on(served::peer()),
         Some(part) => runtime.block_on(crowd::run(part, flags.at, flags.count)),
-        None => runtime.block_on(measure(flags.bench)),
+        None => runtime.block_on(measure(&flags)),
     }
 }
 
-async fn measure(bench: bool) -> anyhow::Result<()> {
-    let (rounds, asked, said) = if bench { (ROUNDS, 2_000, 200) } else { (1, 20, 5) };
-    let many = |count: usize| if bench { count } else { 10 };
+async fn measure(flags: &Flags) -> anyhow::Result<()> {
+    let (rounds, asked, said) = if flags.bench { (flags.rounds, 2_000, 200) } else { (1, 20, 5) };
+    let many = |count: usize| if flags.bench { count } else { 10 };
+    let wanted = |part: &(Part, usize)| flags.only.is_none_or(|only| only == part.0);
     let mut out = std::io::stdout();
     writeln!(out, "| whom | beside | p50 | p99 | p99 with nobody | slowest | memory |\n|---|---|--:|--:|--:|--:|--:|")?;
-    for (part, count) in [(Part::Dribble, 2_000), (Part::Deaf, 1_000), (Part::Greedy, 1_000)] {
+    for (part, count) in [(Part::Dribble, 2_000), (Part::Deaf, 1_000), (Part::Greedy, 1_000)].into_iter().filter(wanted)
+    {
         let (mut alone, mut beside, mut memory) = (Vec::new(), Vec::new(), 0);
         for _ in 0..rounds {
             let (tracker, at) = spawn(Part::Tracker, "127.0.0.1:0".parse()?, 0)?;
@@ -85,7 +93,7 @@ async fn measure(bench: bool) -> anyhow::Result<()> {
         }
         row(&mut out, "tracker", &format!("{} {part:?}", many(count)), alone, beside, memory)?;
     }
-    for (part, count) in [(Part::Links, 900), (Part::Noise, 1_000)] {
+    for (part, count) in [(Part::Links, 900), (Part::Noise, 1_000)].into_iter().filter(wanted) {
         let (mut alone, mut beside, mut memory) = (Vec::new(), Vec::new(), 0);
         for _ in 0..rounds {
             let (peer, at) = spawn(Part::Peer, "127.0.0.1:0".parse()?, 0)?;
@@ -139,7 +147,7 @@ fn spawn(part: Part, at: SocketAddr, count: usize) -> anyhow::Result<(Running, S
     let polite = !serves && Command::new("nice").arg("true").status().is_ok_and(|status| status.success());
     let mut command = if polite { Command::new("nice") } else { Command::new(&me) };
     if polite {
-        command.args(["-n", "19"]).arg(&me);
+        command.args(["-n", NICE]).arg(&me);
     }
     let name = part.to_possible_value().context("a part")?.get_name().to_owned();
     command.args(["--part", &name, "--at", &at.to_string(), "--count", &count.to_string()]);
