@@ -15,7 +15,7 @@ use chatp2p_core::protocol::wire::Frame;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::Part;
 use crate::served::PEER;
@@ -38,11 +38,13 @@ pub(crate) async fn run(part: Part, at: SocketAddr, count: usize) -> anyhow::Res
         _ => None,
     };
     let door = victim.as_ref().and_then(|victim| victim.at.port()).map_or(at, |port| ([127, 0, 0, 1], port).into());
-    for _ in 0..count {
+    for n in 0..count {
         let (here, victim) = (Arc::clone(&here), victim.clone());
+        // Not all at the same moment of each second.
+        let phase = EACH.mul_f64(n as f64 / count as f64);
         match (part, victim) {
             (Part::Dribble, _) => drop(crowd.spawn(dribble(at, here))),
-            (Part::Links, Some(victim)) => drop(crowd.spawn(acknowledge(victim, here))),
+            (Part::Links, Some(victim)) => drop(crowd.spawn(acknowledge(victim, here, phase))),
             (Part::Noise, _) => drop(crowd.spawn(noise(door, here))),
             (part, _) => drop(crowd.spawn(read_nothing(at, part == Part::Deaf, here))),
         }
@@ -87,7 +89,8 @@ async fn read_nothing(at: SocketAddr, slowly: bool, here: Arc<AtomicUsize>) {
 }
 
 /// Is let in, and acknowledges what was never sent, once a second; comes again when it is sent away.
-async fn acknowledge(victim: Victim, here: Arc<AtomicUsize>) {
+async fn acknowledge(victim: Victim, here: Arc<AtomicUsize>, phase: Duration) {
+    let started = Instant::now();
     let insider = loop {
         match Insider::register(&victim).await {
             Ok(insider) => break insider,
@@ -101,8 +104,10 @@ async fn acknowledge(victim: Victim, here: Arc<AtomicUsize>) {
             here.fetch_add(usize::from(!counted), Ordering::SeqCst);
             counted = true;
             while link.is_open() {
+                let into = started.elapsed().as_secs_f64().fract();
+                sleep(Duration::from_secs_f64((phase.as_secs_f64() - into).rem_euclid(EACH.as_secs_f64()))).await;
                 link.say(&never).await;
-                sleep(EACH).await;
+                sleep(EACH / 100).await;
             }
         }
         sleep(EACH).await;
