@@ -69,6 +69,21 @@ fn real_encryption_breaks_none_of_the_promises_and_uses_no_key_twice() {
     keep_the_promises(&Script { cipher: Cipher::Olm, ..Script::default() }, seeds("CHATP2P_OLM_SEEDS", 25));
 }
 
+/// No promise hangs on what a clock shows, and nothing takes longer or goes another way for it.
+#[test]
+fn wall_clocks_that_jump_by_ten_years_break_none_of_the_promises() {
+    let count = seeds("CHATP2P_CLOCK_SEEDS", 12);
+    let right = play_all(&Script::default(), count).0;
+    let script = Script { lying_clocks: true, ..Script::default() };
+    let (lying, unequal) = play_all(&script, count);
+    assert_eq!(unequal, [] as [u64; 0]);
+    for (right, lying) in right.iter().zip(&lying) {
+        assert_eq!(lying.verdict, Ok(()), "seed {}", lying.seed);
+        assert_eq!(lying.tally, right.tally, "seed {}", lying.seed);
+        assert_ne!(lying.trace, right.trace, "seed {}: the clocks do not lie", lying.seed);
+    }
+}
+
 fn keep_the_promises(script: &Script, count: u64) {
     let (reports, unequal) = play_all(script, count);
     let mut tally = Tally::default();
@@ -103,6 +118,7 @@ const SHORT: Script = Script {
     calm: Duration::from_secs(600),
     cipher: Cipher::Olm,
     strike: None,
+    lying_clocks: false,
 };
 
 /// Strikes every commit of a play in one way, in a play of its own. Returns how many, and the first promise that was broken.

@@ -7,12 +7,16 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chatp2p_peer::access;
 use chatp2p_peer::config::{Command, Config};
-use chatp2p_service::{logging, shutdown};
+use chatp2p_service::{dumps, logging, shutdown};
 use clap::Parser;
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Before there is a key in the memory.
+    if let Err(error) = dumps::switch_off() {
+        writeln!(std::io::stderr(), "chatp2p-peer: core dumps cannot be switched off: {error}").ok();
+    }
     let config = Config::parse();
     match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,9 @@
 
 #[path = "access/beyond.rs"]
 mod beyond;
+#[path = "access/dumps.rs"]
+#[cfg(target_os = "linux")]
+mod dumps;
 #[path = "access/files.rs"]
 mod files;
 #[path = "contract/http.rs"]

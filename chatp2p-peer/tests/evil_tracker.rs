@@ -5,16 +5,20 @@
 #[path = "contract/http.rs"]
 #[allow(dead_code, reason = "the contract uses more of it")]
 mod http;
+#[path = "../../examples/evil_tracker/lies.rs"]
+mod lies;
 #[path = "contract/play.rs"]
 #[allow(dead_code, reason = "the contract uses more of it")]
 mod play;
-#[path = "evil_tracker/tracker.rs"]
+#[path = "../../examples/evil_tracker/tracker.rs"]
+#[allow(dead_code, reason = "the program uses more of it")]
 mod tracker;
 
+use lies::Lie;
 use play::{Peer, Program, peer_command, running, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tracker::{EvilTracker, Mood};
+use tracker::EvilTracker;
 
 /// Alice and bob trust the evil tracker. Eve goes by the name of bob, at a tracker where nobody else does.
 struct Town {
@@ -26,7 +30,8 @@ struct Town {
 impl Town {
     async fn new() -> Self {
         let (honest, falsehood) = (play::tracker().await, play::tracker().await);
-        let evil = EvilTracker::before(honest.api, falsehood.api).await;
+        let at = [&honest, &falsehood].map(|tracker| format!("http://{}", tracker.api));
+        let evil = EvilTracker::before(&at[0], &at[1], ([127, 0, 0, 1], 0).into()).await.unwrap();
         let eve = running("bob", &falsehood).await;
         Self { evil, eve, _trackers: [honest, falsehood] }
     }
@@ -39,6 +44,11 @@ impl Town {
 
     async fn newcomer(&self, name: &str) -> Peer {
         self.person(name, tempfile::tempdir().unwrap()).await
+    }
+
+    /// From now on the tracker tells this lie about bob.
+    fn lies(&self, lie: Lie) {
+        self.evil.tells(lie, Some(&"bob".parse().unwrap()));
     }
 
     /// What has come to the false key.
@@ -78,7 +88,7 @@ async fn a_swapped_key_gets_nothing_from_those_who_have_met_and_they_are_warned(
     let data = bob.data;
     bob.program.kill().await;
     alice.has(&[]).await;
-    town.evil.is(Mood::Swap);
+    town.lies(Lie::Swap);
     for n in 0..10 {
         assert_eq!(alice.say("bob", &format!("secret {n}")).await.json()["status"], "queued");
     }
@@ -97,7 +107,7 @@ async fn a_swapped_key_gets_nothing_from_those_who_have_met_and_they_are_warned(
     assert_eq!((&contact["presented"], &contact["verified"]), (&false_key, &json!(true)));
     assert_eq!((town.eve_got().await, town.eve.connected().await), (0, json!([])));
 
-    town.evil.is(Mood::Honest);
+    town.lies(Lie::Honest);
     let bob = town.person("bob", data).await;
     let secrets: Vec<String> = (0..10).map(|n| format!("secret {n}")).collect();
     let mut talk = vec![("alice", "hello")];
@@ -112,14 +122,14 @@ async fn a_swapped_key_gets_nothing_from_who_holds_the_link() {
     let (alice, bob) = (town.newcomer("alice").await, town.newcomer("bob").await);
     adds(&town.eve, &alice).await;
     adds(&alice, &bob).await;
-    town.evil.is(Mood::Swap);
+    town.lies(Lie::Swap);
     let mut events = alice.events().await;
     alice.connect("bob").await.refuses(400, "key_changed");
     assert_eq!(events.happens().await["type"], "key_changed");
     assert_eq!(alice.say("bob", "for your eyes").await.json()["status"], "queued");
     until("the tracker has lied again", async || (town.evil.told() > 2).then_some(())).await;
     assert_eq!((town.eve_got().await, town.eve.connected().await), (0, json!([])));
-    town.evil.is(Mood::Honest);
+    town.lies(Lie::Honest);
     bob.heard("alice", &[("alice", "for your eyes")]).await;
 }
 
@@ -129,7 +139,7 @@ async fn who_believes_the_tracker_about_a_first_contact_sees_another_safety_numb
     let (alice, bob) = (town.newcomer("alice").await, town.newcomer("bob").await);
     adds(&town.eve, &alice).await;
     adds(&bob, &alice).await;
-    town.evil.is(Mood::Swap);
+    town.lies(Lie::Swap);
     assert_eq!(alice.connect("bob").await.status, 200, "there is nothing to see it by yet");
     let (hers, his) = (safety_number(&alice, "bob").await, safety_number(&bob, "alice").await);
     assert_ne!(hers["safety_number"], his["safety_number"]);
@@ -149,17 +159,17 @@ async fn old_records_and_silence_only_delay_what_is_said() {
     let data = bob.data;
     bob.program.kill().await;
     alice.has(&[]).await;
-    town.evil.is(Mood::Replay);
+    town.lies(Lie::Replay);
     let bob = town.person("bob", data).await;
     assert_eq!(alice.say("bob", "one").await.status, 200);
     bob.heard("alice", &[("alice", "one")]).await;
     let data = bob.data;
     bob.program.kill().await;
     alice.has(&[]).await;
-    town.evil.is(Mood::Drop);
+    town.lies(Lie::Drop);
     assert_eq!(alice.say("bob", "two").await.json()["status"], "queued");
     until("nobody is there, the tracker says", async || (town.evil.told() > 1).then_some(())).await;
-    town.evil.is(Mood::Honest);
+    town.lies(Lie::Honest);
     let bob = town.person("bob", data).await;
     bob.heard("alice", &[("alice", "one"), ("alice", "two")]).await;
     assert_eq!(town.eve_got().await, 0);

@@ -6,6 +6,7 @@ pub mod body;
 pub mod cors;
 pub mod docs;
 pub mod dress;
+pub mod dumps;
 pub mod logging;
 pub mod problem;
 pub mod server;

@@ -4,10 +4,12 @@
 mod counted;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::uri::Scheme;
@@ -108,7 +110,8 @@ pub async fn serve_over(
                 Ok((stream, remote)) => {
                     let local = stream.local_addr().unwrap_or(local);
                     let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-                    let connection = Connection { local, remote, scheme, app: Arc::clone(&app) };
+                    let turn = AtomicBool::new(false);
+                    let connection = Connection { local, remote, scheme, app: Arc::clone(&app), turn };
                     if let Some(stream) = admit(&counter, stream, remote, limits.stall) {
                         connections.spawn(connection.open(stream, tls.clone(), limits.head, stopped.clone()));
                     }
@@ -170,6 +173,8 @@ struct Connection {
     remote: SocketAddr,
     scheme: Scheme,
     app: App,
+    /// Whether the connection may still answer a request in this turn of its task.
+    turn: AtomicBool,
 }
 
 impl Connection {
@@ -199,8 +204,12 @@ impl Connection {
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades()
         );
+        let turn = &self.turn;
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
+            ended = poll_fn(|cx| {
+                turn.store(true, Ordering::Relaxed);
+                connection.as_mut().poll(cx)
+            }) => ended,
             _ = stopped.changed() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -216,6 +225,11 @@ impl Connection {
         request: hyper::Request<hyper::body::Incoming>,
     ) -> Result<hyper::Response<impl hyper::body::Body<Data = bytes::Bytes, Error = io::Error> + use<>>, Infallible>
     {
+        // One request a turn. Whoever sends a thousand at once would otherwise have many answered before anybody else has one.
+        if !self.turn.swap(false, Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+            self.turn.store(false, Ordering::Relaxed);
+        }
         let local = LocalAddr(Addr::SocketAddr(self.local));
         let remote = RemoteAddr(Addr::SocketAddr(self.remote));
         let request = Request::from((request, local, remote, self.scheme.clone()));

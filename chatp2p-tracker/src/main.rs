@@ -7,6 +7,10 @@ use chatp2p_tracker::config::{Command, Config};
 use clap::Parser;
 
 fn main() -> ExitCode {
+    // Before there is a password in the memory.
+    if let Err(error) = chatp2p_service::dumps::switch_off() {
+        let _ = writeln!(std::io::stderr(), "chatp2p-tracker: core dumps cannot be switched off: {error}");
+    }
     let config = Config::parse();
     match run(&config) {
         Ok(()) => ExitCode::SUCCESS,

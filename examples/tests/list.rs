@@ -100,7 +100,7 @@ async fn every_command_names_an_example_and_flags_that_it_has() {
         assert!(!flagless || flags.is_empty(), "{command}");
         tried += 1;
     }
-    assert_eq!(tried, rows().len() + 1, "all but the client in Python, and two more");
+    assert_eq!(tried, rows().len() + 3, "all but the client in Python, and four more");
     let output = end(example("echo_bot").args(["--dance", "--help"])).await;
     assert_eq!(output.status.code(), Some(2), "a flag that there is not passes for one");
 }

@@ -31,6 +31,8 @@ pub struct Script {
     pub cipher: Cipher,
     /// What befalls one commit of the storm, beside all that strikes by chance.
     pub strike: Option<Strike>,
+    /// Whether everybody's wall clock is wrong, each in its own way, and jumps by ten years either way all the time.
+    pub lying_clocks: bool,
 }
 
 /// A commit of the storm, of whichever machine, and what befalls it.
@@ -77,6 +79,7 @@ impl Default for Script {
             calm: Duration::from_secs(600),
             cipher: Cipher::Seeded,
             strike: None,
+            lying_clocks: false,
         }
     }
 }

@@ -1,16 +1,22 @@
 //! Eve, who has a key of her own and says that she is alice. Nobody takes her word for it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use chatp2p_core::code::Code;
-use chatp2p_core::identity::Identity;
+use chatp2p_core::identity::{Identity, PeerId};
 use chatp2p_core::message::{Delivery, Epoch};
 use chatp2p_core::node::{Event, Events, HistoryPage, Node, NodeError, PeerNode};
 use chatp2p_core::protocol::wire::{Frame, Reason};
+use chatp2p_core::record::Endpoint;
 use chatp2p_core::record::SignedRecord;
 use chatp2p_core::testing::node::{
     self, Correspondent, Stranger, arrivals, eve, in_time, lists, name, next_event, texts_from, until,
 };
 use chatp2p_core::tracker::{PeerQuery, Tracker};
-use chatp2p_core::transport::TransportError;
+use chatp2p_core::transport::{Clearance, SecureLink, Transport, TransportError, WebSocketTransport, secure};
+use futures_util::StreamExt;
+use tokio::task::JoinSet;
 
 use crate::town::{Town, address, all_delivered, introduce, is_connected, meet, say, ticks};
 
@@ -218,4 +224,53 @@ async fn a_forgotten_key_is_disconnected_and_can_come_back() {
     meet(&a, &b).await;
     say(&a, &b, "welcome back").await;
     all_delivered(&a).await;
+}
+
+/// Somebody between alice and bob, who takes calls for bob and calls bob for each. Passes messages on as they come, or, with a
+/// key, speaks to either end as herself. Gives where she listens, and with whom she came to an understanding.
+async fn between(bob: Endpoint, whom: PeerId, key: Option<Identity>) -> (Endpoint, Arc<AtomicUsize>, JoinSet<()>) {
+    let network = WebSocketTransport::new();
+    let mut door = network.listen(&"ws://127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (at, fooled, mut tasks) = (door.endpoint().clone(), Arc::new(AtomicUsize::new(0)), JoinSet::new());
+    let counting = Arc::clone(&fooled);
+    tasks.spawn(async move {
+        let mut lines = JoinSet::new();
+        while let Ok(near) = door.accept().await {
+            let far = network.dial(&bob, &Clearance::of_the_user()).await.unwrap();
+            let (key, counting) = (key.clone(), Arc::clone(&counting));
+            lines.spawn(async move {
+                let Some(key) = key else {
+                    let there = near.incoming.forward(far.outgoing);
+                    let back = far.incoming.forward(near.outgoing);
+                    return drop(tokio::join!(there, back));
+                };
+                // Bob talks to anybody with a key. It is alice who means somebody.
+                let (with_alice, with_bob) = tokio::join!(secure::server(near, &key), secure::client(far, &key, whom));
+                assert!(with_bob.is_ok(), "bob hangs up on her: {with_bob:?}");
+                counting.fetch_add(usize::from(with_alice.is_ok()), Ordering::SeqCst);
+            });
+        }
+    });
+    (at, fooled, tasks)
+}
+
+async fn alice_calls(at: &Endpoint, whom: PeerId) -> Result<SecureLink, TransportError> {
+    let link = WebSocketTransport::new().dial(at, &Clearance::of_the_user()).await?;
+    in_time("an answer", secure::client(link, &node::alice(), whom)).await
+}
+
+#[tokio::test]
+async fn who_stands_between_with_another_key_comes_to_an_understanding_with_nobody_in_a_hundred_calls() {
+    let town = Town::over_sockets().await;
+    let b = town.bob().start().await;
+    let (at, fooled, _between) = between(address(&b).await, b.peer_id(), Some(eve())).await;
+    for call in 0..100 {
+        let refused = alice_calls(&at, b.peer_id()).await;
+        assert!(matches!(refused, Err(TransportError::WrongKey)), "{call}: {refused:?}");
+    }
+    assert_eq!(fooled.load(Ordering::SeqCst), 0);
+    // Whoever only passes messages on learns nothing, today or with a quantum computer, and changes nothing.
+    let (at, _, _passing) = between(address(&b).await, b.peer_id(), None).await;
+    let through = alice_calls(&at, b.peer_id()).await.unwrap();
+    assert_eq!((through.peer(), through.is_post_quantum()), (b.peer_id(), true));
 }

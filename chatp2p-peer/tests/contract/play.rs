@@ -71,8 +71,14 @@ impl Program {
     }
 
     /// Asks it to end, and waits until it has.
-    pub(crate) async fn terminate(mut self) -> ExitStatus {
-        assert!(Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await.unwrap().success());
+    pub(crate) async fn terminate(self) -> ExitStatus {
+        self.ended_by("TERM").await
+    }
+
+    /// Sends it this signal, and waits until it has ended.
+    pub(crate) async fn ended_by(mut self, signal: &str) -> ExitStatus {
+        let signal = format!("-{signal}");
+        assert!(Command::new("kill").args([&signal, &self.id().to_string()]).status().await.unwrap().success());
         timeout(WITHIN, self.child.wait()).await.expect("a program that ends").unwrap()
     }
 

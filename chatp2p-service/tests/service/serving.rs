@@ -259,3 +259,41 @@ async fn who_speaks_no_tls_to_it_hears_no_http() {
     timeout(PATIENCE, plain.read_to_end(&mut heard)).await.expect("an end").ok();
     assert!(!heard.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&heard));
 }
+
+/// How many requests one caller sends without waiting for an answer.
+const AT_ONCE: usize = 400;
+
+#[tokio::test]
+async fn who_asks_a_lot_at_once_takes_turns_with_everybody_else() {
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let asking = std::sync::Arc::clone(&asked);
+    let app = make(move |request: poem::Request| {
+        asking.lock().unwrap().push(request.uri().path().to_owned());
+        async { Response::builder().body("hello") }
+    });
+    let server = Server::start(app, Limits::default()).await;
+    let mut greedy = TcpStream::connect(server.address).await.unwrap();
+    let mut honest = TcpStream::connect(server.address).await.unwrap();
+    // Both are known to the server, which waits for their requests.
+    for stream in [&mut greedy, &mut honest] {
+        stream.write_all(b"GET /first HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
+    }
+    // Neither write waits, so that the server sees both at the same time.
+    let many = "GET /greedy HTTP/1.1\r\nhost: test\r\n\r\n".repeat(AT_ONCE);
+    assert_eq!(greedy.try_write(many.as_bytes()).unwrap(), many.len());
+    honest.try_write(b"GET /honest HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    assert!(timeout(PATIENCE, honest.read(&mut [0; 1_024])).await.expect("an answer").unwrap() > 0);
+    let before = asked.lock().unwrap().iter().position(|path| path == "/honest").unwrap();
+    assert!(before <= 2 + 3, "{before} requests were answered first");
+    // And it gets all of its own.
+    let mut answers = 0;
+    let mut part = vec![0; 64 << 10];
+    let all = async {
+        while answers < AT_ONCE {
+            let read = greedy.read(&mut part).await.unwrap();
+            answers += String::from_utf8_lossy(&part[..read]).matches("HTTP/1.1 200").count();
+        }
+    };
+    timeout(PATIENCE, all).await.expect("every answer");
+}

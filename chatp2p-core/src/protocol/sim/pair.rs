@@ -18,7 +18,7 @@ use super::super::event::Event;
 use super::super::input::{Command, CommandId, Found, Input, LinkId, Loaded};
 use super::super::state::State;
 use super::super::wire::{self, Frame};
-use super::Cipher;
+use super::Script;
 use super::auditor::Auditor;
 use super::choices::Choices;
 use super::forger::Forger;
@@ -82,7 +82,7 @@ struct Pair {
 /// The first promise that was broken. What a hostile peer is told is its own affair, so that only the first player's
 /// promises to itself are looked at then.
 pub fn play(steps: &[u8], manners: Manners) -> Result<u64, String> {
-    let players: Vec<Player> = (0..2).filter_map(|number| Player::new(number, 0, Cipher::Seeded)).collect();
+    let players: Vec<Player> = (0..2).filter_map(|number| Player::new(number, 0, &Script::default())).collect();
     let mut pair = Pair {
         manners,
         players,

@@ -12,10 +12,14 @@ use crate::storage::{Change, ProfileData};
 use super::super::draw::Draw;
 use super::super::input::Input;
 use super::super::state::{Me, State};
-use super::Cipher;
+use super::{Cipher, Script};
 
 /// How many older copies of its database a node keeps.
 const MAX_BACKUPS: usize = 3;
+
+/// By how much a clock that lies is wrong, and for how long it keeps to that: shorter than most lives.
+const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
+const LIES_FOR: Duration = Duration::from_secs(7);
 
 /// One node.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(super) struct Player {
     pub(super) disk: ProfileData,
     pub(super) backups: Vec<ProfileData>,
     cipher: Cipher,
+    /// How far its wall clock is ahead of others in the turns of its lie; `None` for one that is right.
+    lie: Option<u64>,
     /// Those in its record, once it has lived.
     pre_keys: Option<PreKeys>,
     /// Its mind; `None` while it is down.
@@ -42,7 +48,7 @@ pub(super) struct Player {
 }
 
 impl Player {
-    pub(super) fn new(number: usize, seed: u64, cipher: Cipher) -> Option<Self> {
+    pub(super) fn new(number: usize, seed: u64, script: &Script) -> Option<Self> {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_be_bytes());
         key[8] = u8::try_from(number).ok()?;
@@ -52,7 +58,8 @@ impl Player {
             name: name.parse().ok()?,
             disk: ProfileData::default(),
             backups: Vec::new(),
-            cipher,
+            cipher: script.cipher,
+            lie: script.lying_clocks.then_some(u64::from(key[8])),
             pre_keys: None,
             state: None,
             life: 0,
@@ -131,8 +138,14 @@ impl Player {
 
     /// The time on this node's own clocks.
     pub(super) fn now(&self, now: Duration) -> Now {
-        let start = Wall::from_millis(1_800_000_000_000);
-        Now { mono: now.saturating_sub(self.born), wall: start.plus(now) }
+        let right = Wall::from_millis(1_800_000_000_000).plus(now);
+        // Ten years behind, right, ten years ahead, and again; each at another time.
+        let wall = match self.lie.map(|lie| (now.as_secs() / LIES_FOR.as_secs() + lie) % 3) {
+            Some(0) => Wall::from_millis(right.as_millis().saturating_sub(TEN_YEARS_MS)),
+            Some(2) => right.plus(Duration::from_millis(TEN_YEARS_MS)),
+            _ => right,
+        };
+        Now { mono: now.saturating_sub(self.born), wall }
     }
 
     pub(super) fn back_up(&mut self) {

@@ -84,7 +84,7 @@ impl Stage {
         key[..8].copy_from_slice(&seed.to_be_bytes());
         let mut draw = Draw::new(key);
         let size = 2 + usize::try_from(draw.number() % 4).unwrap_or_default();
-        let players: Vec<Player> = (0..size).filter_map(|number| Player::new(number, seed, script.cipher)).collect();
+        let players: Vec<Player> = (0..size).filter_map(|number| Player::new(number, seed, script)).collect();
         Self {
             seed,
             script: *script,

@@ -71,6 +71,11 @@ impl Stranger {
         drop(self.outgoing.send(bytes.into()).await);
     }
 
+    /// Whether the link is up, as far as is known here.
+    pub fn is_open(&self) -> bool {
+        !self.outgoing.is_closed()
+    }
+
     /// What the node says next; `None` once the link has ended.
     ///
     /// # Panics
