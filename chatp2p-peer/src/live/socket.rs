@@ -168,8 +168,8 @@ mod tests {
             }
             let hub = Hub::new();
             let (near, mut far) = tokio::io::duplex(64 << 10);
-            let (queue, closing) = (hub.listen(), hub.closing.subscribe());
-            let server = tokio::spawn(async move { talk(near, &queue, closing, &free()).await });
+            let (mut reader, closing) = (hub.journal.read(None), hub.closing.subscribe());
+            let server = tokio::spawn(async move { talk(near, &mut reader, false, closing, &free()).await });
             far.write_all(&bytes).await.ok();
             drop(far);
             server.await.unwrap();
