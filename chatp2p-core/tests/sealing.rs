@@ -180,6 +180,33 @@ async fn another_key_opens_nothing() {
     assert!(matches!(eve.history(all()).await, Err(StorageError::Damaged { .. })));
 }
 
+#[tokio::test]
+async fn what_is_erased_is_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profile.sqlite");
+    let store = SqlProfile::open(&file, &me()).await.unwrap();
+    // So long that it has pages of its own, which nobody uses any more once it is gone.
+    let long = chatp2p_core::message::Entry { body: Body::Text("x".repeat(20_000)), ..entry(9) };
+    let said = vec![
+        Change::Queue { peer: peer(2), entry: long, place: Some(at(5, 1)), ciphertext: None },
+        Change::Acknowledged { peer: peer(2), position: at(5, 1) },
+    ];
+    let _ = store.commit(said).await.unwrap();
+    let database = raw(&file).await;
+    let query = Statement::from_string(database.get_database_backend(), "SELECT body FROM entries");
+    let sealed: Vec<u8> = database.query_one_raw(query).await.unwrap().unwrap().try_get("", "body").unwrap();
+    let pieces: Vec<_> = sealed.chunks(3_000).filter(|piece| piece.len() == 3_000).map(|piece| &piece[..64]).collect();
+    let found = async || {
+        database.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+        let bytes = bytes(folder.path());
+        pieces.iter().filter(|piece| holds(&bytes, piece)).count()
+    };
+    // A piece may lie across the end of a page.
+    assert!(found().await >= pieces.len() - 1 && pieces.len() >= 6);
+    let _ = store.commit(vec![Change::Erase(peer(2))]).await.unwrap();
+    assert_eq!(found().await, 0);
+}
+
 fn alice() -> Username {
     "alice".parse().unwrap()
 }

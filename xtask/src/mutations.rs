@@ -87,8 +87,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         name: "send before the commit",
         breaks: "decide, commit, send, tell",
         file: MACHINES,
-        text: "        self.players[node].state = Some(state);\n        if self.one_in(500) {\n",
-        replacement: "        self.players[node].state = Some(state);\n        self.carry_out(node, life, std::mem::take(&mut decision), &Committed::default());\n        if self.one_in(500) {\n",
+        text: "        self.players[node].state = Some(state);\n        let blow = self.blow(&changes);\n",
+        replacement: "        self.players[node].state = Some(state);\n        self.carry_out(node, life, std::mem::take(&mut decision), &Committed::default());\n        let blow = self.blow(&changes);\n",
     },
     Mutation {
         name: "place without writing it down",

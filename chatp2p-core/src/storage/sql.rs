@@ -86,8 +86,6 @@ mod sqlite {
             options
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
-                // What is deleted is overwritten.
-                .pragma("secure_delete", "ON")
                 // Only on Apple's systems do these do anything: there a plain fsync leaves the data in the drive's cache.
                 .pragma("fullfsync", "ON")
                 .pragma("checkpoint_fullfsync", "ON")

@@ -84,7 +84,7 @@ impl SqlProfile {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database refuses.
     pub async fn erase(&self, peer: PeerId, id: EntryId) -> Result<bool, StorageError> {
-        let turn = self.begin_writing().await?;
+        let turn = self.begin_writing(true).await?;
         let heads =
             commit::heads(&turn, Some(&BTreeSet::from([peer])), &self.vault).await?.remove(&peer).unwrap_or_default();
         let rows = entries::Entity::find()
@@ -109,11 +109,16 @@ impl SqlProfile {
         Ok(erased)
     }
 
-    async fn begin_writing(&self) -> Result<DatabaseTransaction, StorageError> {
+    /// Where people erase something, its bytes are overwritten. What is deleted beside that is worth no writing: ciphertexts
+    /// whose keys are gone.
+    async fn begin_writing(&self, erases: bool) -> Result<DatabaseTransaction, StorageError> {
         // Immediate: the write lock is taken before anything is read, so that what was read still holds when it is written.
         let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
-        self.writer.begin_with_options(options).await.map_err(refused)
+        let turn = self.writer.begin_with_options(options).await.map_err(refused)?;
+        let deletion = if erases { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = FAST" };
+        turn.execute_unprepared(deletion).await.map_err(refused)?;
+        Ok(turn)
     }
 
     /// A view of the database as the last commit left it, however many queries are made.
@@ -156,7 +161,8 @@ impl ProfileStore for SqlProfile {
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<Committed, StorageError> {
-        let turn = self.begin_writing().await?;
+        let erases = changes.iter().any(|change| matches!(change, Change::Erase(_) | Change::RequestGone(_)));
+        let turn = self.begin_writing(erases).await?;
         let committed = commit::apply(&turn, &self.vault, &changes).await?;
         turn.commit().await.map_err(refused)?;
         Ok(committed)
