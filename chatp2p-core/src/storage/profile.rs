@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::heads::damaged;
@@ -24,6 +25,8 @@ pub struct Profile {
     identity: Identity,
     store: Arc<SqlProfile>,
     folder: PathBuf,
+    /// Held by whoever changes the passphrase.
+    changing: Mutex<()>,
 }
 
 /// The part that is plain files.
@@ -72,7 +75,7 @@ impl Profile {
         // What is under a passphrase was sealed before: whatever is plain there now was put there by somebody else.
         let plain = if key.sealed { Plain::Refuse } else { Plain::Seal };
         let store = SqlProfile::open_with(&folder.join(DATABASE), &key.identity, plain).await?.holding(lock);
-        Ok(Self { identity: key.identity, store: Arc::new(store), folder })
+        Ok(Self { identity: key.identity, store: Arc::new(store), folder, changing: Mutex::default() })
     }
 
     /// Whether it takes a passphrase to open it.
@@ -95,6 +98,8 @@ impl Profile {
         present: Option<Passphrase>,
         new: Option<Passphrase>,
     ) -> Result<(), ProfileError> {
+        // One after the other: each looks at what the last has left, and takes tens of megabytes for a moment.
+        let _alone = self.changing.lock().await;
         let folder = self.folder.clone();
         blocking(move || identity(&folder, present.as_ref())).await?;
         self.keep_key(new).await
