@@ -143,14 +143,12 @@ pub(crate) fn events(
     Data(caller): Data<&Caller>,
 ) -> Response {
     let leave = Leave { access: Arc::clone(access), caller: caller.clone() };
-    let stream = || -> Result<_, Refusal> {
-        let (cursor, place) = (cursor(request)?, hub.place()?);
-        Ok(stream::tell(hub.journal.read(cursor.from), hub.closing.subscribe(), leave, place))
-    };
-    match stream() {
-        Ok(events) => events.into_response(),
-        Err(refusal) => refusal.into_response(),
-    }
+    stream(request, hub, leave).unwrap_or_else(IntoResponse::into_response)
+}
+
+fn stream(request: &Request, hub: &Arc<Hub>, leave: Leave) -> Result<Response, Refusal> {
+    let (cursor, place) = (cursor(request)?, hub.place()?);
+    Ok(stream::tell(hub.journal.read(cursor.from), hub.closing.subscribe(), leave, place).into_response())
 }
 
 /// What a listener says about where it stands.
