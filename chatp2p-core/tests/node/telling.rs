@@ -139,7 +139,10 @@ async fn what_a_broken_link_may_have_lost_is_told_as_sent_again() {
         Event::Delivered { .. } => Some("delivered"),
         _ => None,
     };
-    assert_eq!(told.iter().filter_map(step).collect::<Vec<_>>(), ["written", "gone", "back", "sent", "delivered"]);
+    let mut steps: Vec<_> = told.iter().filter_map(step).collect();
+    // Both ends dial again. When their links meet, each link that comes up carries it once more before one of them stays.
+    steps.dedup();
+    assert_eq!(steps, ["written", "gone", "back", "sent", "delivered"]);
 }
 
 #[tokio::test]
