@@ -17,6 +17,9 @@ use crate::{Attack, Flags, rounds};
 const LINKS: usize = 1_000;
 const REQUESTS: usize = MAX_REQUESTS + 50;
 
+/// Strangers do not linger: on a busy machine some are gone before the tracker has spoken for them, and more have to come.
+const CROWDS: usize = 5;
+
 pub(crate) async fn run(flags: &Flags) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let tracker = format!("http://{}", listener.local_addr()?);
@@ -44,8 +47,14 @@ pub(crate) async fn run(flags: &Flags) -> anyhow::Result<()> {
     let victim = Victim::find(guarded.username(), &tracker).await?;
     let mut honest = Honest::meet(&victim).await?;
     ensure!(!honest.is_let_in(), "a stranger is let in");
-    rounds(&[Attack::Requests], &victim, &mut honest, &flags).await?;
-    let waiting = guarded.requests().await?.len();
+    let mut waiting = 0;
+    for _ in 0..CROWDS {
+        rounds(&[Attack::Requests], &victim, &mut honest, &flags).await?;
+        waiting = guarded.requests().await?.len();
+        if waiting >= MAX_REQUESTS {
+            break;
+        }
+    }
     ensure!(waiting == MAX_REQUESTS, "{waiting} requests wait");
     ensure!(guarded.contacts().await?.is_empty(), "somebody was let in");
     honest.leave().await?;

@@ -93,12 +93,12 @@ async fn alice_at(reach: Reach, endpoints: &[String]) -> Node {
 /// Connects to so many names, and gives the reasons why that failed.
 async fn connect_to(alice: &Node, names: usize) -> Vec<String> {
     let connecting = futures_util::stream::iter(0..names).map(|n| async move {
-        match alice.connect(&name(&format!("victim{n}"))).await {
+        match in_time("it is tried", alice.connect(&name(&format!("victim{n}")))).await {
             Err(NodeError::Unreachable { reason, .. }) => reason,
             other => panic!("nobody is there: {other:?}"),
         }
     });
-    in_time("all are tried", connecting.buffer_unordered(64).collect()).await
+    connecting.buffer_unordered(64).collect().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
