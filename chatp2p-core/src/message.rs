@@ -54,6 +54,18 @@ pub struct Position {
     pub hash: LogHash,
 }
 
+/// A place in an author's log by its number alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Place {
+    /// The life of the log.
+    #[n(0)]
+    pub epoch: Epoch,
+    /// The number of the entry in it: 1, 2, 3, …
+    #[n(1)]
+    pub n: u64,
+}
+
 /// Between which peers something is said, by a name that both ends compute alike.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
@@ -97,6 +109,9 @@ pub enum Delivery {
     Sent,
     /// The recipient's node committed it.
     Delivered,
+    /// The recipient has read it, as their node says. Those who keep that to themselves never go beyond
+    /// [`Delivered`](Self::Delivered).
+    Read,
     /// It will not arrive, because the contact's key was forgotten before it was delivered.
     Failed,
 }
@@ -215,6 +230,7 @@ impl Delivery {
             Self::Queued => "queued",
             Self::Sent => "sent",
             Self::Delivered => "delivered",
+            Self::Read => "read",
             Self::Failed => "failed",
         }
     }

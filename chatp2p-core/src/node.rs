@@ -86,6 +86,21 @@ pub trait PeerNode: ContactBook + Debug + Send + Sync {
     /// [`NodeError::Storage`] with [`StorageError::UnknownMessage`] when `before` names none.
     async fn history(&self, page: HistoryPage) -> Result<Vec<Message>, NodeError>;
 
+    /// Lets a contact know that this message of theirs was read, and what they wrote before it; unless reading is hidden. Says
+    /// it again when the contact comes back.
+    ///
+    /// # Errors
+    /// [`NodeError::UnknownPeer`] when no key is pinned for that name, [`Storage`](NodeError::Storage) with
+    /// [`StorageError::UnknownMessage`] when they have written no such message.
+    async fn mark_read(&self, from: &Username, through: EntryId) -> Result<(), NodeError>;
+
+    /// Whether nobody is told what is read here: not what is read from now on, and not again what was read before.
+    async fn hides_reading(&self) -> Result<bool, NodeError>;
+
+    /// Hides what is read here, or shows it. Kept over restarts. What was read while it was hidden stays so until something
+    /// behind it is marked as read.
+    async fn hide_reading(&self, hide: bool) -> Result<(), NodeError>;
+
     /// With whom this node talks: the one with the newest message first, and after the last of them the contacts with whom
     /// there is no message yet, by name. A name that has had several keys here is one conversation.
     ///

@@ -13,7 +13,7 @@ mod profile;
 #[cfg(feature = "sql")]
 mod sql;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
@@ -23,7 +23,7 @@ use minicbor::{Decode, Encode};
 use crate::code::Code;
 use crate::crypto::{Ciphertext, KeyRow};
 use crate::identity::{PeerId, Username};
-use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
+use crate::message::{Author, Delivery, Entry, EntryId, Epoch, LogHash, Place, Position};
 use crate::tracker::Registration;
 
 pub use contact::{Contact, FirstWords, Request};
@@ -71,6 +71,10 @@ pub trait ProfileStore: Debug + Send + Sync {
     /// # Errors
     /// [`StorageError::UnknownMessage`] when `before` names no message.
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError>;
+
+    /// Where the entry of this id stands in the log of each of those who wrote one; possibly of nobody. Ids are random: several
+    /// are mischief.
+    async fn received(&self, id: EntryId) -> Result<Vec<(PeerId, Place)>, StorageError>;
 
     /// With whom there is a conversation: the newest message of each, newest first, until the limit is met. All contacts of
     /// one name are one conversation: they are the keys that the same person has had.
@@ -145,6 +149,8 @@ pub struct Snapshot {
     pub keys: Vec<KeyRow>,
     /// The strangers who asked to be let in, and those who were told no, by key.
     pub requests: Vec<Request>,
+    /// Whether nobody is told what was read.
+    pub hides_reading: bool,
 }
 
 /// The state of both logs of a conversation.
@@ -161,6 +167,8 @@ pub struct Logs {
     /// Where their log stands here, one position for each epoch, oldest first: the newest [`MAX_THEIR_EPOCHS`]. What is older
     /// is forgotten, and new when it comes again.
     pub theirs: Vec<Position>,
+    /// Up to where I have read their log, as far as they may know.
+    pub read: Option<Place>,
 }
 
 /// One epoch of my log.
@@ -174,6 +182,9 @@ pub struct EpochLog {
     pub acknowledged: u64,
     /// The hash of that entry; `None` while none is acknowledged.
     pub acknowledged_hash: Option<LogHash>,
+    /// The number of the last entry that the other end says it has read; 0 while there is none. What stands before it, in
+    /// this epoch and in those before, is read too.
+    pub read: u64,
 }
 
 /// An entry that has a place and no acknowledgement.
@@ -298,6 +309,29 @@ pub enum Change {
     /// Erases what was said with this peer, by either. What has a place keeps its number, hash and id; what waits for one is gone.
     #[n(22)]
     Erase(#[n(0)] PeerId),
+    /// The other end has read my log up to here.
+    #[n(23)]
+    ReadByThem {
+        /// Who.
+        #[n(0)]
+        peer: PeerId,
+        /// Up to where.
+        #[n(1)]
+        place: Place,
+    },
+    /// Their log was read up to here, and they may know.
+    #[n(24)]
+    ReadByMe {
+        /// Whose log.
+        #[n(0)]
+        peer: PeerId,
+        /// Up to where.
+        #[n(1)]
+        place: Place,
+    },
+    /// From now on nobody is told what was read, or everybody is.
+    #[n(25)]
+    HidesReading(#[n(0)] bool),
 }
 
 /// The receipt of a commit: what was decided is durable now, and may be sent and told.
@@ -306,6 +340,8 @@ pub enum Change {
 pub struct Committed {
     /// Those of the [`Change::Received`] entries that were held already, under the same author and id.
     pub repeated: BTreeSet<(PeerId, EntryId)>,
+    /// The last entry of each [`Change::ReadByThem`].
+    pub read: BTreeMap<PeerId, EntryId>,
 }
 
 /// An entry at its place in my log.
@@ -364,6 +400,19 @@ pub struct StoredMessage {
     pub place: Option<(Epoch, u64)>,
     /// Whether the other end has committed it; always true for what others wrote.
     pub acknowledged: bool,
+    /// Whether the other end says that it has read it; never true for what others wrote.
+    pub read: bool,
+}
+
+impl StoredMessage {
+    /// How far it got at the other end; `None` while it has not arrived there.
+    pub const fn arrived(&self) -> Option<Delivery> {
+        match (self.acknowledged, self.read) {
+            (true, true) => Some(Delivery::Read),
+            (true, false) => Some(Delivery::Delivered),
+            (false, _) => None,
+        }
+    }
 }
 
 /// What a tracker knows when it starts.

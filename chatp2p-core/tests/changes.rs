@@ -4,7 +4,7 @@
 use chatp2p_core::clock::Wall;
 use chatp2p_core::crypto::{KeyRow, KeyRowId};
 use chatp2p_core::identity::Identity;
-use chatp2p_core::message::Epoch;
+use chatp2p_core::message::{Epoch, Place};
 use chatp2p_core::record::{PeerRecord, SignedRecord};
 use chatp2p_core::storage::{Change, Contact, FirstWords, Request};
 use chatp2p_core::testing::profile_store::{at, ciphertext, entry, peer};
@@ -107,6 +107,16 @@ fn kept() -> Vec<(Change, &'static str)> {
         ),
         (Change::RequestGone(peer(2)), "8215a10058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"),
         (Change::Erase(peer(2)), "8216a10058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"),
+        (
+            Change::ReadByThem { peer: peer(2), place: Place { epoch: Epoch::new(u64::MAX), n: 3 } },
+            "8217a20058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401a2001bffffffffffff\
+             ffff0103",
+        ),
+        (
+            Change::ReadByMe { peer: peer(2), place: Place { epoch: Epoch::new(5), n: 300 } },
+            "821818a20058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401a200050119012c",
+        ),
+        (Change::HidesReading(true), "821819a100f5"),
     ]
 }
 

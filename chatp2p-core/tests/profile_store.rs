@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chatp2p_core::clock::Wall;
 use chatp2p_core::crypto::{KeyRow, KeyRowId};
 use chatp2p_core::identity::Identity;
-use chatp2p_core::message::{Epoch, Position};
+use chatp2p_core::message::{Epoch, Place, Position};
 use chatp2p_core::storage::{
     Change, ConversationQuery, FirstWords, HistoryQuery, LoadLimit, ProfileData, ProfileStore, Request, Snapshot,
     SqlProfile, StorageError,
@@ -66,6 +66,9 @@ enum Step {
     Erase(u8),
     Request(u8, bool),
     RequestGone(u8),
+    ReadByThem(u8, u8),
+    ReadByMe(u8, u8, u8),
+    HidesReading(bool),
     /// Refused, most often.
     Wild(u8, u8, u8, u8),
 }
@@ -85,6 +88,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(Step::Erase),
         1 => (who.clone(), any::<bool>()).prop_map(|(of, refused)| Step::Request(of, refused)),
         1 => who.clone().prop_map(Step::RequestGone),
+        2 => (who.clone(), 0..5_u8).prop_map(|(by, back)| Step::ReadByThem(by, back)),
+        2 => (who.clone(), 0..3_u8, 0..3_u8).prop_map(|(of, epoch, back)| Step::ReadByMe(of, epoch, back)),
+        1 => any::<bool>().prop_map(Step::HidesReading),
         1 => (who, 0..8_u8, 0..3_u8, 0..5_u8).prop_map(|(peer, kind, epoch, n)| Step::Wild(peer, kind, epoch, n)),
     ]
 }
@@ -153,6 +159,18 @@ impl Author {
                 let (peer_id, name, arrived) = (peer(who), "eve".parse().unwrap(), Wall::from_millis(5));
                 Change::Request(Request { peer_id, name, arrived, first: refused.then_some(first), refused })
             }
+            Step::ReadByThem(by, back) => {
+                let log = logs(by)?.mine.last()?;
+                let n = log.acknowledged.saturating_sub(u64::from(back)).max(1);
+                Change::ReadByThem { peer: peer(by), place: Place { epoch: log.epoch, n } }
+            }
+            Step::ReadByMe(of, epoch, back) => {
+                let theirs = &logs(of)?.theirs;
+                let at = theirs.get(usize::from(epoch) % theirs.len().max(1))?;
+                let n = at.n.saturating_sub(u64::from(back)).max(1);
+                Change::ReadByMe { peer: peer(of), place: Place { epoch: at.epoch, n } }
+            }
+            Step::HidesReading(hides) => Change::HidesReading(hides),
             Step::RequestGone(who) => Change::RequestGone(peer(who)),
             Step::Seq(seq) => Change::Seq(u64::from(seq)),
             Step::Encrypt(to, back) => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chatp2p_core::clock::Wall;
 use chatp2p_core::crypto::{Ciphertext, Nack, OLM_V2, Offer, SessionId};
 use chatp2p_core::identity::{ContactLink, Domain, Fingerprint, Identity, SafetyNumber, Username};
-use chatp2p_core::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash, Position};
+use chatp2p_core::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash, Place, Position};
 use chatp2p_core::protocol::wire::{self, Content, EpochEnd, Frame, Letter, LogEntry, Reason};
 use chatp2p_core::record::{ExchangeKey, PeerRecord, PreKeys, SignedRecord};
 use chatp2p_core::tracker::{Lease, LeaseAction, SignedClaim, TrackerId};
@@ -101,6 +101,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("frame entry-new-epoch", entry(LATER, 1, None, follows)),
         ("frame nack", Frame::Nack(nack())),
         ("frame ack", Frame::Ack(second)),
+        ("frame read", Frame::Read(Place { epoch: EPOCH, n: 2 })),
         ("frame goodbye-disconnected", Frame::Goodbye { reason: Reason::Disconnected }),
         ("frame goodbye-stopped", Frame::Goodbye { reason: Reason::Stopped }),
         ("frame goodbye-superseded", Frame::Goodbye { reason: Reason::Superseded }),

@@ -7,7 +7,7 @@ use chatp2p_core::clock::Wall;
 use chatp2p_core::crypto::{Ciphertext, Keyring, Nack, Offer, Seeded, SessionId};
 use chatp2p_core::identity::{Domain, Identity};
 use chatp2p_core::message::{
-    Body, Conversation, Entry, EntryId, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Position,
+    Body, Conversation, Entry, EntryId, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Place, Position,
 };
 use chatp2p_core::protocol::wire::{
     self, Content, EpochEnd, Frame, Letter, LogEntry, MAX_DEPTH, MAX_POSITIONS, MAX_REASON_BYTES, Reason, VERSION,
@@ -124,6 +124,7 @@ fn frame() -> impl Strategy<Value = Frame> {
         1 => spoken().prop_map(|(_, nack)| Frame::Nack(nack)),
         4 => log_entry().prop_map(Frame::Entry),
         2 => position().prop_map(Frame::Ack),
+        1 => position().prop_map(|Position { epoch, n, .. }| Frame::Read(Place { epoch, n })),
         1 => reason().prop_map(|reason| Frame::Goodbye { reason }),
     ]
 }

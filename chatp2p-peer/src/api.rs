@@ -8,6 +8,7 @@ mod messages;
 mod node;
 mod passphrase;
 mod peers;
+mod reading;
 mod refusals;
 mod requests;
 mod secured;
@@ -26,7 +27,7 @@ Every refusal is `application/problem+json` with a stable `code` and, where ther
 **Events:** open a WebSocket at `/ws`. Each event is a JSON text with a `type`: `message` (`data`: `id`, `from`, `content`, \
 `timestamp`), `written` (this node wrote to somebody, whoever asked it to; `data`: `id`, `to`, `content`, `timestamp`, `delivery`), \
 `sent` and `delivered` (`peer`, `through`: the id of a message; everything that was written to that peer up to it was handed to \
-the live link, or is with the peer), `peer_connected` and `peer_disconnected` (`peer`), `key_changed` (`peer`, `presented`, `code`, \
+the live link, or is with the peer), `read` (the same, of what the peer says was read), `peer_connected` and `peer_disconnected` (`peer`), `key_changed` (`peer`, `presented`, `code`, \
 `next`), `key_accepted` (`peer`, `peer_id`) and `key_forgotten` (`peer`; what was not delivered to the old key has failed), \
 `contact_added` and `contact_removed` (`peer`), `contact_renamed` (`peer`: the name so far, `name`), `contact_verified` (`peer`, \
 `verified`), `contact_blocked` (`peer`, `blocked`), `request` (`peer_id`, `name`: a stranger asks, or has left a message), \
@@ -67,6 +68,7 @@ type Apis = (
     peers::PeersApi,
     messages::MessagesApi,
     conversations::ConversationsApi,
+    reading::ReadingApi,
     contacts::ContactsApi,
     requests::RequestsApi,
     identity::IdentityApi,
@@ -83,6 +85,7 @@ pub(crate) fn service() -> Service {
         peers::PeersApi,
         messages::MessagesApi,
         conversations::ConversationsApi,
+        reading::ReadingApi,
         contacts::ContactsApi,
         requests::RequestsApi,
         identity::IdentityApi,

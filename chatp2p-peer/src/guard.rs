@@ -123,7 +123,8 @@ fn kind(method: &Method, path: &str) -> Kind {
 fn takes_body(method: &Method, path: &str) -> bool {
     let answers_request = path.starts_with("/requests/") && path.ends_with("/accept");
     match *method {
-        Method::PUT | Method::PATCH => path.starts_with("/contacts/") || path == "/passphrase",
+        // All of them do.
+        Method::PUT | Method::PATCH => true,
         Method::POST => BODIES.contains(&path) || answers_request,
         _ => false,
     }

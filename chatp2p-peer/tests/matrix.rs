@@ -127,6 +127,9 @@ const NEEDS: &[(&str, Option<Scope>)] = &[
     ("verify_contact", Some(Scope::Admin)),
     ("unverify_contact", Some(Scope::Admin)),
     ("change_passphrase", Some(Scope::Admin)),
+    ("mark_read", Some(Scope::Send)),
+    ("settings", Some(Scope::Read)),
+    ("change_settings", Some(Scope::Admin)),
     ("accept_request", Some(Scope::Admin)),
     ("refuse_request", Some(Scope::Admin)),
 ];

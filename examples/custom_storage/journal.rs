@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chatp2p_core::identity::PeerId;
-use chatp2p_core::message::{Entry, Epoch};
+use chatp2p_core::message::{Entry, EntryId, Epoch, Place};
 use chatp2p_core::storage::{
     Change, Committed, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, ProfileData, ProfileStore, Snapshot,
     StorageError, StoredConversations, StoredMessage,
@@ -170,6 +170,10 @@ impl ProfileStore for JournalStore {
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
         self.0.lock().await.data()?.history(&query)
+    }
+
+    async fn received(&self, id: EntryId) -> Result<Vec<(PeerId, Place)>, StorageError> {
+        Ok(self.0.lock().await.data()?.received(id))
     }
 
     async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {

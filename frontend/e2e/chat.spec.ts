@@ -32,6 +32,8 @@ test('they start, see each other, connect, and say to each other what they like'
   await expect(message(b, '¡Hola!').locator('.text')).toHaveText(EMOJI)
   await b.bringToFront()
   await expect(b).toHaveTitle('chatp2p')
+  await expect(tick(message(a, '¡Hola!'))).toHaveAttribute('data-delivery', 'read')
+  await expect(tick(message(a, '¡Hola!'))).toContainText(say('delivery.read'))
 
   await write(b, MARKUP)
   await expect(message(a, 'onerror').locator('.text')).toHaveText(MARKUP, { useInnerText: false })

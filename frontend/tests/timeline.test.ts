@@ -103,6 +103,18 @@ describe('an acknowledgement', () => {
     expect(known.messages.map(({ delivery }) => delivery)).toEqual(['delivered', 'failed', 'sent'])
   })
 
+  test('may be followed by word that it was read', () => {
+    const known = of(
+      message('a', true, 'delivered'),
+      message('b', true, 'sent'),
+      message('c', true, 'failed'),
+    )
+    timeline.advance(known, 'b', 'read')
+    timeline.advance(known, 'b', 'delivered')
+    timeline.keyForgotten(known)
+    expect(known.messages.map(({ delivery }) => delivery)).toEqual(['read', 'read', 'failed'])
+  })
+
   test('of an unknown message changes nothing', () => {
     const known = of(message('a', true, 'queued'))
     timeline.advance(known, 'x', 'delivered')

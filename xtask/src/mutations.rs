@@ -286,4 +286,25 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         text: "            && offer.is_from(peer, &keys.pre_keys, me)\n",
         replacement: "            && (true || offer.is_from(peer, &keys.pre_keys, me))\n",
     },
+    Mutation {
+        name: "do not say again what was read",
+        breaks: "what was read is told, though a link was lost meanwhile",
+        file: LINKS,
+        text: "        self.tell_read(peer, out);\n",
+        replacement: "",
+    },
+    Mutation {
+        name: "believe that all was read",
+        breaks: "nothing is told as read that was not",
+        file: LOG,
+        text: "        let n = place.n.min(log.acknowledged);\n",
+        replacement: "        let n = log.acknowledged;\n",
+    },
+    Mutation {
+        name: "take back what was read",
+        breaks: "a tick only climbs",
+        file: LOG,
+        text: "        if n == 0 || known >= Some((index, n)) {\n",
+        replacement: "        if n == 0 || known == Some((index, n)) {\n",
+    },
 ];

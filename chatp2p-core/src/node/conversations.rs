@@ -69,7 +69,7 @@ pub(super) struct Newest {
     pub(super) excerpt: String,
     pub(super) written: Wall,
     pub(super) place: Option<(Epoch, u64)>,
-    pub(super) acknowledged: bool,
+    pub(super) arrived: Option<Delivery>,
 }
 
 /// Reads a page.
@@ -93,6 +93,7 @@ pub(super) async fn read(store: &dyn ProfileStore, page: ConversationPage) -> Re
 impl From<StoredMessage> for Newest {
     fn from(message: StoredMessage) -> Self {
         let Body::Text(text) = &message.entry.body;
+        let arrived = message.arrived();
         Self {
             peer: message.peer,
             author: message.author,
@@ -100,7 +101,7 @@ impl From<StoredMessage> for Newest {
             excerpt: text.chars().take(MAX_EXCERPT).collect(),
             written: message.entry.written,
             place: message.place,
-            acknowledged: message.acknowledged,
+            arrived,
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::identity::{PeerId, Username};
-use crate::message::{Author, Body, Delivery, Epoch, Message};
+use crate::message::{Author, Body, Delivery, EntryId, Epoch, Message};
 use crate::protocol::{Command, Event, Outcome, Refusal, State};
 use crate::storage::{HistoryQuery, StorageError, StoredMessage};
 use crate::tracker::{Lease, PeerQuery, Registration, Tracker};
@@ -233,6 +233,28 @@ impl PeerNode for Node {
         Ok(stored.into_iter().zip(sent).filter_map(show).collect())
     }
 
+    async fn mark_read(&self, from: &Username, through: EntryId) -> Result<(), NodeError> {
+        let name = from.clone();
+        let known = move |state: &State| {
+            let contact = state.meant(&name)?;
+            let same_name = state.contacts().filter(|other| other.name == contact.name);
+            Some(same_name.map(|other| other.peer_id).collect::<BTreeSet<_>>())
+        };
+        let keys = self.look(known).await?.ok_or_else(|| NodeError::UnknownPeer { name: from.clone() })?;
+        let written = self.parts.store.received(through).await?.into_iter().find(|(peer, _)| keys.contains(peer));
+        let (peer, through) = written.ok_or(StorageError::UnknownMessage(through))?;
+        self.command(Command::Read { peer, through }).await?.map(drop).map_err(|refusal| explain(refusal, from))
+    }
+
+    async fn hides_reading(&self) -> Result<bool, NodeError> {
+        self.look(State::hides_reading).await
+    }
+
+    async fn hide_reading(&self, hide: bool) -> Result<(), NodeError> {
+        let done = self.command(Command::HideReading(hide)).await?;
+        done.map(drop).map_err(|refusal| explain(refusal, &self.parts.username))
+    }
+
     async fn conversations(&self, page: ConversationPage) -> Result<Vec<ConversationSummary>, NodeError> {
         let found = conversations::read(&*self.parts.store, page).await?;
         let messages: Vec<_> = found.newest.iter().map(|newest| (newest.peer, newest.place)).collect();
@@ -251,7 +273,7 @@ impl PeerNode for Node {
         let me = &self.parts.username;
         let with_message = found.newest.into_iter().zip(names).filter_map(|(newest, name)| {
             let (peer, contact, forgotten, sent) = name?;
-            let delivery = delivery(newest.acknowledged, sent, forgotten);
+            let delivery = delivery(newest.arrived, sent, forgotten);
             let from = if newest.author == Author::Me { me.clone() } else { peer.clone() };
             let Newest { id, excerpt, written, .. } = newest;
             Some((peer, contact, Some(LastMessage { id, from, excerpt, written, delivery })))
@@ -297,17 +319,17 @@ impl PeerNode for Node {
     }
 }
 
-const fn delivery(acknowledged: bool, sent: bool, forgotten: bool) -> Delivery {
-    match (acknowledged, sent) {
-        (true, _) => Delivery::Delivered,
-        (false, _) if forgotten => Delivery::Failed,
-        (false, true) => Delivery::Sent,
-        (false, false) => Delivery::Queued,
+const fn delivery(arrived: Option<Delivery>, sent: bool, forgotten: bool) -> Delivery {
+    match (arrived, sent) {
+        (Some(arrived), _) => arrived,
+        (None, _) if forgotten => Delivery::Failed,
+        (None, true) => Delivery::Sent,
+        (None, false) => Delivery::Queued,
     }
 }
 
 fn show(message: StoredMessage, sent: bool, forgotten: bool, me: &Username, them: &Username) -> Message {
-    let delivery = delivery(message.acknowledged, sent, forgotten);
+    let delivery = delivery(message.arrived(), sent, forgotten);
     let (from, to) = match message.author {
         Author::Me => (me, them),
         Author::Them => (them, me),

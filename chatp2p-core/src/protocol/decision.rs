@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use crate::code::Code;
 use crate::identity::{PeerId, Username};
-use crate::message::{Delivery, EntryId, Epoch, Position};
+use crate::message::{Delivery, EntryId, Epoch, Place, Position};
 use crate::record::Endpoint;
 use crate::storage::{Change, Committed, LoadLimit};
 
@@ -27,6 +27,10 @@ pub struct Decision {
     then: Vec<Then>,
     /// Only the last acknowledgement of a turn is sent on each link: it covers the ones before.
     acks: BTreeMap<LinkId, Position>,
+    /// Up to where the other end's log was read: the last of a turn, too.
+    marks: BTreeMap<LinkId, Place>,
+    /// Who has read something; the receipt of the commit says up to which message.
+    reads: BTreeMap<PeerId, Username>,
     closes: Vec<LinkId>,
 }
 
@@ -159,6 +163,8 @@ impl Decision {
             && self.asks.is_empty()
             && self.then.is_empty()
             && self.acks.is_empty()
+            && self.marks.is_empty()
+            && self.reads.is_empty()
             && self.closes.is_empty()
     }
 
@@ -183,6 +189,11 @@ impl Decision {
             .collect();
         effects
             .extend(self.acks.into_iter().map(|(link, position)| Effect::Send { link, frame: Frame::Ack(position) }));
+        effects.extend(self.marks.into_iter().map(|(link, place)| Effect::Send { link, frame: Frame::Read(place) }));
+        let read = self.reads.into_iter().filter_map(|(peer, name)| {
+            receipt.read.get(&peer).map(|through| Effect::Tell(Event::Read { peer: name, through: *through }))
+        });
+        effects.extend(read);
         effects.extend(self.closes.into_iter().map(Effect::Close));
         (self.asks, effects)
     }
@@ -217,6 +228,14 @@ impl Decision {
 
     pub(super) fn ack(&mut self, link: LinkId, position: Position) {
         self.acks.insert(link, position);
+    }
+
+    pub(super) fn mark(&mut self, link: LinkId, place: Place) {
+        self.marks.insert(link, place);
+    }
+
+    pub(super) fn tell_read(&mut self, peer: PeerId, name: Username) {
+        self.reads.insert(peer, name);
     }
 
     pub(super) fn close(&mut self, link: LinkId) {

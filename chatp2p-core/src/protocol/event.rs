@@ -31,6 +31,13 @@ pub enum Event {
         /// Up to which message.
         through: EntryId,
     },
+    /// The peer has read everything of ours up to and including this message, as their node says.
+    Read {
+        /// Who.
+        peer: Username,
+        /// Up to which message.
+        through: EntryId,
+    },
     /// Somebody with another key than the pinned one goes by this name; they were not let in.
     KeyChanged {
         /// The name.

@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::identity::{PeerId, Username};
-use crate::message::Entry;
+use crate::message::{Entry, Place};
 use crate::record::SignedRecord;
 use crate::storage::LoggedEntry;
 
@@ -87,6 +87,15 @@ pub enum Command {
     },
     /// To say something to everybody who is connected.
     Broadcast(String),
+    /// To have this peer know that their log was read up to here, unless nobody is to know.
+    Read {
+        /// Whose log.
+        peer: PeerId,
+        /// Up to where.
+        through: Place,
+    },
+    /// That nobody is told any more what was read, or that everybody is.
+    HideReading(bool),
     /// To forget the key that is pinned for a name.
     ForgetKey(Username),
     /// Something about a contact or a request.
@@ -127,6 +136,8 @@ impl std::fmt::Debug for Command {
             Self::Disconnect(name) => write!(f, "Disconnect({name})"),
             Self::Send { to, text } => write!(f, "Send(to {to}, {} bytes)", text.len()),
             Self::Broadcast(text) => write!(f, "Broadcast({} bytes)", text.len()),
+            Self::Read { peer, through } => write!(f, "Read({peer}, up to {})", through.n),
+            Self::HideReading(hide) => write!(f, "HideReading({hide})"),
             Self::ForgetKey(name) => write!(f, "ForgetKey({name})"),
             Self::Contact(command) => write!(f, "{command:?}"),
             Self::Announce(record) => write!(f, "Announce(seq {})", record.record().seq),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::crypto::Ciphertext;
 use crate::identity::PeerId;
-use crate::message::{Conversation, Entry, Epoch, LogHash, Position};
+use crate::message::{Conversation, Entry, Epoch, LogHash, Place, Position};
 use crate::storage::{EpochLog, Logs, MAX_THEIR_EPOCHS, Unacknowledged};
 
 use super::draw::Draw;
@@ -36,6 +36,8 @@ pub(super) struct Talk {
     queued_bytes: u64,
     /// Their log: the last position of each epoch, oldest first.
     theirs: Vec<Position>,
+    /// Up to where I have read it, as far as they may know.
+    read: Option<Place>,
 }
 
 /// A place in my log, with all that stands around an entry there.
@@ -95,6 +97,7 @@ impl Talk {
             queued: 0,
             queued_bytes: 0,
             theirs: Vec::new(),
+            read: None,
         }
     }
 
@@ -106,6 +109,7 @@ impl Talk {
         talk.unacknowledged = logs.unacknowledged.into();
         (talk.queued, talk.queued_bytes) = logs.queued;
         talk.theirs = logs.theirs;
+        talk.read = logs.read;
         talk.forget_old_epochs();
         talk
     }
@@ -159,7 +163,7 @@ impl Talk {
         let Slot { epoch, n, before, .. } = slot;
         match self.epochs.last_mut() {
             Some(log) if !self.sealed => log.head = n,
-            _ => self.epochs.push(EpochLog { epoch, head: n, acknowledged: 0, acknowledged_hash: None }),
+            _ => self.epochs.push(EpochLog { epoch, head: n, acknowledged: 0, acknowledged_hash: None, read: 0 }),
         }
         self.sealed = false;
         let hash = entry.chain(self.conversation, epoch, n, before);
@@ -261,6 +265,39 @@ impl Talk {
         log.acknowledged = position.n;
         log.acknowledged_hash = Some(position.hash);
         Some(last)
+    }
+
+    /// They say that they have read my log up to here. Says up to where, when that is news.
+    ///
+    /// They may have read further in an epoch than this database remembers, and nobody has read what has not arrived.
+    pub(super) fn was_read(&mut self, place: Place) -> Option<Place> {
+        let index = self.index(place.epoch)?;
+        let known = self.epochs.iter().enumerate().rev().find(|(_, log)| log.read > 0);
+        let known = known.map(|(index, log)| (index, log.read));
+        let log = self.epochs.get_mut(index)?;
+        let n = place.n.min(log.acknowledged);
+        if n == 0 || known >= Some((index, n)) {
+            return None;
+        }
+        log.read = n;
+        Some(Place { n, ..place })
+    }
+
+    /// Notes that I have read their log up to here. Says whether that is news.
+    pub(super) fn read(&mut self, place: Place) -> bool {
+        let index = |place: Place| self.theirs.iter().position(|known| known.epoch == place.epoch);
+        let is_here = |here: &usize| self.theirs.get(*here).is_some_and(|known| (1..=known.n).contains(&place.n));
+        let Some(here) = index(place).filter(is_here) else { return false };
+        let news = self.read.and_then(|read| Some((index(read)?, read.n))) < Some((here, place.n));
+        if news {
+            self.read = Some(place);
+        }
+        news
+    }
+
+    /// Up to where I have read their log, as far as they may know.
+    pub(super) const fn read_so_far(&self) -> Option<Place> {
+        self.read
     }
 
     /// What I hold of their log, for the greeting.

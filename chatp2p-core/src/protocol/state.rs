@@ -7,6 +7,7 @@ mod flow;
 mod letters;
 mod links;
 mod names;
+mod reading;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +57,8 @@ pub struct State {
     requests: BTreeMap<PeerId, Request>,
     /// Whether it was told that there is no room for requests.
     told_full: bool,
+    /// Whether nobody is told what was read.
+    hides_reading: bool,
     talks: BTreeMap<PeerId, Talk>,
     presences: BTreeMap<PeerId, Presence>,
     links: BTreeMap<LinkId, LinkState>,
@@ -93,6 +96,7 @@ impl State {
             inbound: Inbound::default(),
             requests: snapshot.requests.into_iter().map(|request| (request.peer_id, request)).collect(),
             told_full: false,
+            hides_reading: snapshot.hides_reading,
             contacts: snapshot.contacts.into_iter().map(|contact| (contact.peer_id, contact)).collect(),
             talks: snapshot.logs.into_iter().map(|logs| (logs.peer, Talk::load(my_id, logs))).collect(),
             presences: BTreeMap::new(),
@@ -183,6 +187,11 @@ impl State {
     pub fn is_greeting(&self, link: LinkId) -> bool {
         let phase = self.links.get(&link).map(|link| link.phase);
         matches!(phase, Some(Phase::Hello | Phase::Judging | Phase::Greeted))
+    }
+
+    /// Whether nobody is told what was read.
+    pub const fn hides_reading(&self) -> bool {
+        self.hides_reading
     }
 
     /// Whether a key is pinned for this name.
@@ -301,6 +310,8 @@ impl State {
             Command::Disconnect(name) => self.disconnect(id, &name, now, out),
             Command::Send { to, text } => self.send(id, to, text, now, out),
             Command::Broadcast(text) => self.broadcast(id, &text, now, out),
+            Command::Read { peer, through } => self.mark_read(id, peer, through, out),
+            Command::HideReading(hide) => self.hide_reading(id, hide, out),
             Command::ForgetKey(name) => self.forget_key(id, &name, now, out),
             Command::Contact(command) => self.contact_command(id, command, now, out),
             Command::Announce(record) => self.announce(id, record, out),

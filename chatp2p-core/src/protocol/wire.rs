@@ -10,7 +10,7 @@ use minicbor::{Decode, Decoder, Encode};
 
 use crate::crypto::{Ciphertext, Nack, Offer};
 use crate::identity::PeerId;
-use crate::message::{Body, Conversation, Entry, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Position};
+use crate::message::{Body, Conversation, Entry, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Place, Position};
 use crate::record::SignedRecord;
 
 /// The version of the protocol, the first byte of every frame. Version 1 sent entries in the clear.
@@ -63,6 +63,9 @@ pub enum Frame {
     /// I cannot decrypt this entry of yours. A greeting follows.
     #[n(5)]
     Nack(#[n(0)] Nack),
+    /// My user has read your log up to here.
+    #[n(6)]
+    Read(#[n(0)] Place),
 }
 
 /// An entry at its place, encrypted.
@@ -274,6 +277,6 @@ fn is_within_bounds(frame: &Frame) -> bool {
             entry.n > 0 && entry.before.is_none() == first && (first || entry.follows.is_none())
         }
         Frame::Goodbye { reason: Reason::Refused(code) } => code.len() <= MAX_REASON_BYTES,
-        Frame::Hello { .. } | Frame::Ack(_) | Frame::Goodbye { .. } | Frame::Nack(_) => true,
+        Frame::Hello { .. } | Frame::Ack(_) | Frame::Goodbye { .. } | Frame::Nack(_) | Frame::Read(_) => true,
     }
 }

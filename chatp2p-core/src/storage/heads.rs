@@ -2,7 +2,7 @@
 //! no two of them can disagree about what a legal change is.
 
 use super::{EpochLog, StorageError};
-use crate::message::{Epoch, Position};
+use crate::message::{Epoch, Place, Position};
 
 /// The most epochs of another's log that are remembered. One comes with each life of theirs in which they write; a peer that
 /// makes up more only makes this node forget that it has seen them.
@@ -15,6 +15,8 @@ pub(super) struct Heads {
     pub(super) mine: Vec<EpochLog>,
     /// One position for each epoch of theirs, oldest first: at most [`MAX_THEIR_EPOCHS`], the newest ones.
     pub(super) theirs: Vec<Position>,
+    /// Up to where I have read their log, as far as they may know.
+    pub(super) read: Option<Place>,
 }
 
 impl Heads {
@@ -37,7 +39,13 @@ impl Heads {
                 return Err(damaged("an epoch of my log begins before the one before it has ended"));
             }
             _ if place.n != 1 => return Err(damaged("an epoch of my log does not begin with number 1")),
-            _ => self.mine.push(EpochLog { epoch: place.epoch, head: 1, acknowledged: 0, acknowledged_hash: None }),
+            _ => self.mine.push(EpochLog {
+                epoch: place.epoch,
+                head: 1,
+                acknowledged: 0,
+                acknowledged_hash: None,
+                read: 0,
+            }),
         }
         Ok(())
     }
@@ -57,6 +65,46 @@ impl Heads {
             }
             _ => Err(damaged("an entry is acknowledged that my log does not have")),
         }
+    }
+
+    /// They have read my log up to here.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] when they have not got it, or have read as far already.
+    pub(super) fn read_by_them(&mut self, place: Place) -> Result<(), StorageError> {
+        if self.has_read(place.epoch, place.n) {
+            return Err(damaged("what was read is read again"));
+        }
+        match self.mine.iter_mut().find(|log| log.epoch == place.epoch) {
+            Some(log) if place.n <= log.acknowledged => log.read = place.n,
+            _ => return Err(damaged("an entry is read that has not arrived")),
+        }
+        Ok(())
+    }
+
+    /// Whether the other end has read the entry that stands here in my log.
+    pub(super) fn has_read(&self, epoch: Epoch, n: u64) -> bool {
+        let this = self.mine.iter().position(|log| log.epoch == epoch);
+        let read = self.mine.iter().rposition(|log| log.read > 0).map(|last| (last, self.mine.get(last)));
+        match (this, read) {
+            (Some(this), Some((last, Some(log)))) => (this, n) <= (last, log.read),
+            _ => false,
+        }
+    }
+
+    /// I have read their log up to here, and they may know.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] when it is not here, or was read as far already.
+    pub(super) fn read_by_me(&mut self, place: Place) -> Result<(), StorageError> {
+        let index = |place: Place| self.theirs.iter().position(|theirs| theirs.epoch == place.epoch);
+        let here = index(place).filter(|here| self.theirs.get(*here).is_some_and(|theirs| place.n <= theirs.n));
+        let Some(here) = here else { return Err(damaged("an entry of theirs is read that is not here")) };
+        if self.read.and_then(|read| Some((index(read)?, read.n))) >= Some((here, place.n)) {
+            return Err(damaged("what was read is read again"));
+        }
+        self.read = Some(place);
+        Ok(())
     }
 
     /// Their log stands at `position` from now on. An epoch that was forgotten may come again.
@@ -83,6 +131,8 @@ impl Heads {
     fn forget_old_epochs(&mut self) {
         let surplus = self.theirs.len().saturating_sub(MAX_THEIR_EPOCHS);
         self.theirs.drain(..surplus);
+        let is_known = |read: &Place| self.theirs.iter().any(|theirs| theirs.epoch == read.epoch);
+        self.read = self.read.filter(is_known);
     }
 
     /// Whether the other end has committed the entry that stands here in my log.

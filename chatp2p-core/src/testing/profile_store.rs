@@ -5,6 +5,7 @@ mod contacts;
 mod conversations;
 mod encryption;
 mod reading;
+mod receipts;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use contacts::*;
 pub use conversations::*;
 pub use encryption::*;
 pub use reading::*;
+pub use receipts::*;
 
 /// Where a store's content lies: empty at first, and what was committed to one store is found by the next.
 #[async_trait]
@@ -64,6 +66,12 @@ macro_rules! profile_store_contract {
             requests_are_kept_replaced_and_dropped
             an_erased_conversation_keeps_its_places_and_says_nothing
             an_erasure_that_fails_loses_nothing
+            what_they_have_read_is_kept_and_never_taken_back
+            what_was_read_may_be_erased_already
+            what_i_have_read_is_kept_and_never_taken_back
+            what_was_read_of_a_forgotten_epoch_is_forgotten
+            a_message_of_theirs_is_found_by_its_id
+            that_reading_is_hidden_is_kept
         }
     };
     (@cases $home:expr; $($case:ident)*) => {

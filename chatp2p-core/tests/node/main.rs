@@ -10,6 +10,7 @@ mod impostors;
 mod leaving;
 mod messages;
 mod nuisance;
+mod receipts;
 mod requests;
 mod storage;
 mod telling;

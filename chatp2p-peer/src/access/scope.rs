@@ -61,8 +61,14 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
         _ if reads => Need::Token(Scope::Read),
         "/send" | "/connect" | "/broadcast" if *method == Method::POST => Need::Token(Scope::Send),
         _ if *method == Method::DELETE && path.starts_with("/disconnect/") => Need::Token(Scope::Send),
+        _ if *method == Method::PUT && is_reading(path) => Need::Token(Scope::Send),
         _ => Need::Token(Scope::Admin),
     }
+}
+
+/// Says something to somebody: that they were read.
+fn is_reading(path: &str) -> bool {
+    path.strip_prefix("/conversations/").and_then(|rest| rest.strip_suffix("/read")).is_some()
 }
 
 /// The page's own files and the documentation are the same for everybody and say nothing about anybody; health is for
@@ -91,6 +97,9 @@ mod tests {
             (Method::DELETE, "/messages/1"),
             (Method::POST, "/app/"),
             (Method::POST, "/health"),
+            (Method::PUT, "/conversations/bob"),
+            (Method::DELETE, "/conversations/bob/read"),
+            (Method::PUT, "/settings"),
             (Method::PATCH, "/sessions"),
         ] {
             assert_eq!(need(&method, path), Need::Token(Scope::Admin), "{method} {path}");

@@ -53,6 +53,8 @@ pub(super) enum DeliveryState {
     Sent,
     /// The recipient's node committed it.
     Delivered,
+    /// The recipient has read it, as their node says. Those who keep that to themselves never go beyond `delivered`.
+    Read,
     /// It will not arrive: the contact's key was forgotten before.
     Failed,
 }
@@ -62,6 +64,7 @@ impl DeliveryState {
         match delivery {
             Delivery::Sent => Self::Sent,
             Delivery::Delivered => Self::Delivered,
+            Delivery::Read => Self::Read,
             Delivery::Failed => Self::Failed,
             // Nothing is claimed of a step that this version does not know.
             _ => Self::Queued,

@@ -121,6 +121,19 @@ statuses! {
         404 "`unknown_message`: no message has the id of `before`.",
         422 "A parameter is not within its rules.",
         500 "`storage_failed`.";
+    /// `PUT /conversations/{peer}/read`.
+    Marking:
+        400 "`not_running`, or the body is not JSON.",
+        404 "`unknown_peer`: no key is pinned for that name; `unknown_message`: they have written no message with the id of `through`.",
+        415 "The body is not `application/json`.",
+        422 "`through` is missing or no id.",
+        500 "`storage_failed`.";
+    /// `PUT /settings`.
+    Configuring:
+        400 "`not_running`, or the body is not JSON.",
+        415 "The body is not `application/json`.",
+        422 "A field is missing or of another type.",
+        500 "`storage_failed`. Nothing was changed.";
     /// `POST /connect`.
     Connecting:
         400 "`not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_unproved` or `refused`; or the body is not JSON.",

@@ -29,6 +29,9 @@ pub(crate) fn text(event: &Event) -> Option<String> {
         Event::Delivered { peer, through } => {
             json!({"type": "delivered", "peer": peer.as_str(), "through": through.to_string()})
         }
+        Event::Read { peer, through } => {
+            json!({"type": "read", "peer": peer.as_str(), "through": through.to_string()})
+        }
         Event::KeyChanged { peer, presented } => with_code(
             json!({"type": "key_changed", "peer": peer.as_str(), "presented": presented.to_string()}),
             Code::KeyChanged,
@@ -162,5 +165,7 @@ mod tests {
         let through = EntryId::from_bytes([1; 16]);
         let delivered = value(&Event::Delivered { peer: "bob".parse().unwrap(), through });
         assert_eq!(delivered, json!({"type": "delivered", "peer": "bob", "through": through.to_string()}));
+        let read = value(&Event::Read { peer: "bob".parse().unwrap(), through });
+        assert_eq!(read, json!({"type": "read", "peer": "bob", "through": through.to_string()}));
     }
 }

@@ -21,4 +21,5 @@ mod page;
 mod page_guard;
 mod passphrase;
 mod play;
+mod reading;
 mod starting;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chatp2p_core::identity::{Identity, PeerId};
-use chatp2p_core::message::{Entry, Epoch};
+use chatp2p_core::message::{Entry, EntryId, Epoch, Place};
 use chatp2p_core::storage::{
     Change, Committed, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, ProfileStore, Snapshot, SqlProfile,
     StorageError, StoredConversations, StoredMessage,
@@ -84,6 +84,10 @@ impl ProfileStore for Recording {
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
         self.profile.history(query).await
+    }
+
+    async fn received(&self, id: EntryId) -> Result<Vec<(PeerId, Place)>, StorageError> {
+        self.profile.received(id).await
     }
 
     async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {

@@ -83,6 +83,13 @@ export const api = {
     return (await taken(client.GET('/messages', { params: { query } }))).messages
   },
 
+  markRead: (peer: string, through: string) =>
+    taken(client.PUT('/conversations/{peer}/read', { params: { path: { peer } }, body: { through } })),
+
+  settings: () => taken(client.GET('/settings')),
+
+  changeSettings: (body: Schemas['Settings']) => taken(client.PUT('/settings', { body })),
+
   forgetKey: (name: string) => taken(client.DELETE('/contacts/{name}/key', { params: { path: { name } } })),
 
   acceptKey: (name: string, peer_id: string) =>

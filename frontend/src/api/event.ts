@@ -7,7 +7,7 @@ export type Event =
       type: 'written'
       data: { id: string; to: string; content: string; timestamp: string; delivery: Delivery }
     }
-  | { type: 'sent' | 'delivered'; peer: string; through: string }
+  | { type: 'sent' | 'delivered' | 'read'; peer: string; through: string }
   | { type: 'peer_connected' | 'peer_disconnected' | 'key_accepted' | 'key_forgotten'; peer: string }
   | { type: 'key_changed'; peer: string; presented: string }
   | { type: 'contact_added' | 'contact_verified' | 'contact_blocked' | 'contact_removed'; peer: string }
@@ -32,6 +32,7 @@ const KNOWN = new Set<string>([
   'written',
   'sent',
   'delivered',
+  'read',
   'peer_connected',
   'peer_disconnected',
   'key_changed',

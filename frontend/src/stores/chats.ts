@@ -201,7 +201,8 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
       return undefined
     }
     case 'sent':
-    case 'delivered': {
+    case 'delivered':
+    case 'read': {
       const chat = open(event.peer)
       timeline.advance(chat, event.through, event.type)
       const last = chat.last
@@ -245,7 +246,7 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
       const chat = open(event.peer)
       Object.assign(chat, { contact: event.type === 'key_accepted', keyChanged: false, presented: undefined })
       timeline.keyForgotten(chat)
-      if (chat.last?.mine && chat.last.delivery !== 'delivered') chat.last.delivery = 'failed'
+      if (chat.last?.mine && !timeline.hasArrived(chat.last.delivery)) chat.last.delivery = 'failed'
       return undefined
     }
     default:

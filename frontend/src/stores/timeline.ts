@@ -52,11 +52,18 @@ export function append(timeline: Timeline, message: Message): boolean {
   return true
 }
 
+// The steps of a message of mine, in their order. One that has failed takes none any more.
+const LADDER: Delivery[] = ['queued', 'sent', 'delivered', 'read']
+
+// Whether it is with the other end, and stays there.
+export const hasArrived = (delivery: Delivery): boolean => delivery === 'delivered' || delivery === 'read'
+
 // All of mine up to and including this one got that far.
-export function advance(timeline: Timeline, through: string, delivery: 'sent' | 'delivered'): void {
+export function advance(timeline: Timeline, through: string, delivery: 'sent' | 'delivered' | 'read'): void {
   const last = timeline.messages.findLastIndex(({ id, mine }) => mine && id === through)
   for (const message of timeline.messages.slice(0, last + 1)) {
-    const behind = message.delivery === 'queued' || (delivery === 'delivered' && message.delivery === 'sent')
+    const behind =
+      message.delivery !== 'failed' && LADDER.indexOf(message.delivery) < LADDER.indexOf(delivery)
     if (message.mine && behind) message.delivery = delivery
   }
 }
@@ -71,7 +78,7 @@ export function linkLost(timeline: Timeline): void {
 // The key is forgotten: what has not arrived will not arrive.
 export function keyForgotten(timeline: Timeline): void {
   for (const message of timeline.messages) {
-    if (message.mine && message.delivery !== 'delivered') message.delivery = 'failed'
+    if (message.mine && !hasArrived(message.delivery)) message.delivery = 'failed'
   }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::clock::Wall;
 use crate::crypto::{CiphertextHash, Keyring, Nack, Offer, Seeded, TheirKeys};
 use crate::identity::{Identity, PeerId};
-use crate::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash, Position};
+use crate::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash, Place, Position};
 use crate::record::{Endpoint, PeerRecord, PreKeys, SignedRecord};
 
 use super::super::log::Slot;
@@ -95,6 +95,10 @@ impl Forger {
             5 => vec![self.nack(choices)],
             6 => vec![Frame::Goodbye { reason: reason(choices) }],
             7 => self.hello(choices).into_iter().collect(),
+            9 => {
+                let Position { epoch, n, .. } = self.position(choices);
+                vec![Frame::Read(Place { epoch, n })]
+            }
             _ => return self.said.get(choices.below(self.said.len())).cloned().into_iter().collect(),
         };
         let room = MAX_SAID.saturating_sub(self.said.len());

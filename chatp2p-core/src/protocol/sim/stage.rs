@@ -4,6 +4,7 @@ mod epilogue;
 mod faults;
 mod machines;
 mod people;
+mod readers;
 mod wires;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use crate::crypto::{Olm, Seeded, Suite};
 use crate::identity::{PeerId, Username};
-use crate::message::EntryId;
+use crate::message::{EntryId, Epoch};
 use crate::protocol::draw::Draw;
 use crate::protocol::input::{Command, CommandId, Input};
 use crate::storage::Logs;
@@ -71,6 +72,8 @@ pub(super) struct Stage {
     suite: Box<dyn Suite>,
     /// Which messages each has been told of, as far as its disk still holds them.
     told_of: BTreeSet<(usize, PeerId, EntryId)>,
+    /// Up to where each has read, in every epoch of each.
+    read: BTreeMap<(usize, PeerId, Epoch), u64>,
     /// Which messages each has told that it wrote.
     written: BTreeSet<(usize, EntryId)>,
     tally: Tally,
@@ -109,6 +112,7 @@ impl Stage {
                 Cipher::Olm => Box::new(Olm),
             },
             told_of: BTreeSet::new(),
+            read: BTreeMap::new(),
             written: BTreeSet::new(),
             tally: Tally::default(),
             trace: blake3::Hasher::new(),

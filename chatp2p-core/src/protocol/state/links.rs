@@ -53,9 +53,18 @@ impl State {
             (Frame::Ack(position), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
                 self.acknowledged(link, position, now, out);
             }
+            (Frame::Read(place), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => self.was_read(link, place, out),
             (Frame::Goodbye { reason }, _) => self.goodbye(link, &reason, now, out),
             // What comes before its time or after it counts for nothing; whoever sent it will be asked to go on.
-            (Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Entry(_) | Frame::Ack(_) | Frame::Nack(_), _) => {}
+            (
+                Frame::Hello { .. }
+                | Frame::Greeting { .. }
+                | Frame::Entry(_)
+                | Frame::Ack(_)
+                | Frame::Nack(_)
+                | Frame::Read(_),
+                _,
+            ) => {}
         }
     }
 
@@ -146,6 +155,7 @@ impl State {
             }
         }
         self.resume(link, now, out);
+        self.tell_read(peer, out);
     }
 
     /// Makes the other end of a link a contact, or notes what is new about it.

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use crate::crypto::{Ciphertext, KeyRow, KeyRowId};
 use crate::identity::{PeerId, Username};
-use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Position};
+use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Place, Position};
 use crate::storage::heads::{Heads, damaged};
 use crate::storage::{
     Change, Committed, Contact, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE,
@@ -36,6 +36,7 @@ pub struct ProfileData {
     /// The ids of those of my entries whose conversation was erased, by their ordinals.
     erased: BTreeMap<u64, EntryId>,
     requests: BTreeMap<PeerId, Request>,
+    hides_reading: bool,
     /// The last ordinal that was given out. Never falls, so that an erased entry's is not given out again.
     last: u64,
     seq: u64,
@@ -69,12 +70,12 @@ impl ProfileData {
     /// # Errors
     /// [`StorageError::Damaged`] when a change contradicts what is held.
     pub fn apply(&mut self, changes: &[Change]) -> Result<Committed, StorageError> {
-        let (last, seq, mut undo) = (self.last, self.seq, Undo::default());
+        let (last, seq, hides_reading, mut undo) = (self.last, self.seq, self.hides_reading, Undo::default());
         let mut committed = Committed::default();
         for change in changes {
             if let Err(error) = self.apply_one(change, last, &mut undo, &mut committed) {
                 self.roll_back(last, undo);
-                self.seq = seq;
+                (self.seq, self.hides_reading) = (seq, hides_reading);
                 return Err(error);
             }
         }
@@ -90,6 +91,7 @@ impl ProfileData {
             seq: self.seq,
             keys: self.keys.values().cloned().collect(),
             requests: self.requests.values().cloned().collect(),
+            hides_reading: self.hides_reading,
         }
     }
 
@@ -131,6 +133,13 @@ impl ProfileData {
         page.sort_unstable();
         page.drain(..page.len().saturating_sub(limit));
         Ok(page.iter().filter_map(|ordinal| self.entries.get(ordinal)).map(|held| self.shown(held)).collect())
+    }
+
+    /// As [`ProfileStore::received`].
+    pub fn received(&self, id: EntryId) -> Vec<(PeerId, Place)> {
+        let theirs = self.by_id.get(&id).into_iter().flatten().filter(|((_, author), _)| *author == Author::Them);
+        let held = theirs.filter_map(|(_, ordinal)| self.entries.get(ordinal));
+        held.filter_map(|held| held.place.map(|Position { epoch, n, .. }| (held.peer, Place { epoch, n }))).collect()
     }
 
     /// As [`ProfileStore::conversations`].
@@ -184,6 +193,11 @@ impl ProfileData {
     /// Where the log of this peer stands here, one position for each epoch, oldest first.
     pub fn positions(&self, peer: PeerId) -> &[Position] {
         self.talks.get(&peer).map_or(&[], |talk| &talk.heads.theirs)
+    }
+
+    /// Up to where the log of this peer was read here, as far as they may know.
+    pub fn read(&self, peer: PeerId) -> Option<Place> {
+        self.talks.get(&peer).and_then(|talk| talk.heads.read)
     }
 
     fn apply_one(
@@ -264,6 +278,15 @@ impl ProfileData {
             }
             Change::RequestGone(peer) => undo.requests.push((*peer, self.requests.remove(peer))),
             Change::Erase(peer) => self.erase_all(*peer, undo),
+            Change::ReadByThem { peer, place } => {
+                let talk = self.touch(*peer, undo);
+                talk.heads.read_by_them(*place)?;
+                let ordinal = talk.placed.get(&(place.epoch, place.n)).map(|(_, ordinal)| *ordinal);
+                let id = ordinal.and_then(|ordinal| self.id_of(ordinal));
+                committed.read.extend(id.map(|id| (*peer, id)));
+            }
+            Change::ReadByMe { peer, place } => self.touch(*peer, undo).heads.read_by_me(*place)?,
+            Change::HidesReading(hides) => self.hides_reading = *hides,
         }
         Ok(())
     }
@@ -333,6 +356,11 @@ impl ProfileData {
         old
     }
 
+    /// The id of an entry of mine that has a place, be it erased.
+    fn id_of(&self, ordinal: u64) -> Option<EntryId> {
+        self.entries.get(&ordinal).map(|held| held.entry.id).or_else(|| self.erased.get(&ordinal).copied())
+    }
+
     fn ordinal(&self, peer: PeerId, author: Author, id: EntryId) -> Option<u64> {
         self.by_id.get(&id)?.get(&(peer, author)).copied()
     }
@@ -351,26 +379,25 @@ impl ProfileData {
         let heads = self.talks.get(&held.peer).map(|talk| &talk.heads);
         let acknowledged = held.author == Author::Them
             || place.is_some_and(|(epoch, n)| heads.is_some_and(|heads| heads.has_acknowledged(epoch, n)));
-        StoredMessage { peer: held.peer, author: held.author, entry: held.entry.clone(), place, acknowledged }
+        let read = held.author == Author::Me
+            && place.is_some_and(|(epoch, n)| heads.is_some_and(|heads| heads.has_read(epoch, n)));
+        StoredMessage { peer: held.peer, author: held.author, entry: held.entry.clone(), place, acknowledged, read }
     }
 
     fn logs(&self, peer: PeerId, talk: &Talk) -> Option<Logs> {
-        let Heads { mine, theirs } = talk.heads.clone();
+        let Heads { mine, theirs, read } = talk.heads.clone();
         if mine.is_empty() && theirs.is_empty() && talk.queued.is_empty() {
             return None;
         }
         let unacknowledged = mine.last().map_or_else(Vec::new, |last| {
             let after = (last.epoch, last.acknowledged.saturating_add(1))..=(last.epoch, u64::MAX);
             let open = talk.placed.range(after).filter_map(|((_, n), (hash, ordinal))| {
-                let (id, weight) = match self.entries.get(ordinal) {
-                    Some(held) => (held.entry.id, held.entry.weight()),
-                    None => (*self.erased.get(ordinal)?, 0),
-                };
-                Some(Unacknowledged { id, n: *n, hash: *hash, weight })
+                let weight = self.entries.get(ordinal).map_or(0, |held| held.entry.weight());
+                Some(Unacknowledged { id: self.id_of(*ordinal)?, n: *n, hash: *hash, weight })
             });
             open.collect()
         });
-        Some(Logs { peer, mine, unacknowledged, queued: (talk.queued.len() as u64, talk.queued_bytes), theirs })
+        Some(Logs { peer, mine, unacknowledged, queued: (talk.queued.len() as u64, talk.queued_bytes), theirs, read })
     }
 }
 
@@ -458,6 +485,10 @@ impl ProfileStore for MemoryProfile {
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
         self.with(|data| data.history(&query))
+    }
+
+    async fn received(&self, id: EntryId) -> Result<Vec<(PeerId, Place)>, StorageError> {
+        Ok(self.with(|data| data.received(id)))
     }
 
     async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {

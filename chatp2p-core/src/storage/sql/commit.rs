@@ -14,20 +14,26 @@ use sea_orm::{
 
 use super::entities::{contacts, entries, meta, my_epochs, requests, their_epochs};
 use super::vault::Vault;
-use super::{CHUNK, bits, damaged, refused, rows};
+use super::{CHUNK, bits, damaged, number, refused, rows};
 use crate::identity::PeerId;
-use crate::message::{Author, Entry, EntryId, Position};
+use crate::message::{Author, Entry, EntryId, Place, Position};
 use crate::storage::heads::Heads;
 use crate::storage::{Change, Committed, Contact, Request, StorageError};
 use encryption::Encryption;
 
 const SEQ: &str = "seq";
+const HIDES_READING: &str = "hides_reading";
 
 /// The highest sequence number that was ever kept; 0 for none.
 pub(super) async fn seq<C: ConnectionTrait>(connection: &C) -> Result<u64, StorageError> {
     let row = meta::Entity::find_by_id(SEQ).one(connection).await.map_err(refused)?;
     let bytes = row.map(|row| row.value.try_into().map_err(|_| damaged("the sequence number cannot be read")));
     Ok(bytes.transpose()?.map_or(0, u64::from_be_bytes))
+}
+
+/// Whether nobody is told what was read.
+pub(super) async fn hides_reading<C: ConnectionTrait>(connection: &C) -> Result<bool, StorageError> {
+    Ok(meta::Entity::find_by_id(HIDES_READING).one(connection).await.map_err(refused)?.is_some())
 }
 
 /// The logs of these peers, or of all; with what belongs to each in order.
@@ -57,7 +63,13 @@ pub(super) async fn heads<C: ConnectionTrait>(
         }
         for mut row in theirs.all(connection).await.map_err(refused)? {
             let peer = rows::peer(std::mem::take(&mut row.peer))?;
-            heads.entry(peer).or_default().theirs.push(rows::position(&peer, row, vault)?);
+            let heads = heads.entry(peer).or_default();
+            let read = number(row.read);
+            let position = rows::position(&peer, row, vault)?;
+            if read > 0 {
+                heads.read = Some(Place { epoch: position.epoch, n: read });
+            }
+            heads.theirs.push(position);
         }
     }
     Ok(heads)
@@ -89,6 +101,7 @@ struct Commit<'a> {
     /// `None` for those that are gone.
     requests: BTreeMap<PeerId, Option<&'a Request>>,
     seq: Option<u64>,
+    hides_reading: Option<bool>,
     committed: Committed,
     /// The last ordinal before this commit.
     first: i64,
@@ -111,8 +124,12 @@ impl<'a> Commit<'a> {
         let mut ids = BTreeSet::new();
         for change in changes {
             match change {
-                Change::Contact(_) | Change::Seq(_) | Change::Keys(_) | Change::Request(_) | Change::RequestGone(_) => {
-                }
+                Change::Contact(_)
+                | Change::Seq(_)
+                | Change::Keys(_)
+                | Change::Request(_)
+                | Change::RequestGone(_)
+                | Change::HidesReading(_) => {}
                 Change::Erase(peer) => drop(peers.insert(*peer)),
                 Change::Queue { peer, entry, .. } | Change::Received { peer, entry, .. } => {
                     peers.insert(*peer);
@@ -122,9 +139,11 @@ impl<'a> Commit<'a> {
                     peers.insert(*peer);
                     ids.insert(*id);
                 }
-                Change::Acknowledged { peer, .. } | Change::Skipped { peer, .. } | Change::Encrypted { peer, .. } => {
-                    peers.insert(*peer);
-                }
+                Change::Acknowledged { peer, .. }
+                | Change::Skipped { peer, .. }
+                | Change::Encrypted { peer, .. }
+                | Change::ReadByThem { peer, .. }
+                | Change::ReadByMe { peer, .. } => drop(peers.insert(*peer)),
             }
         }
         let mut heads = heads(turn, Some(&peers), vault).await?;
@@ -150,6 +169,7 @@ impl<'a> Commit<'a> {
             encryption: Encryption::default(),
             requests: BTreeMap::new(),
             seq: None,
+            hides_reading: None,
             committed: Committed::default(),
             first,
             written: first,
@@ -226,6 +246,13 @@ impl<'a> Commit<'a> {
                 self.encryption.forget(*peer);
                 self.erase(*peer).await?;
             }
+            Change::ReadByThem { peer, place } => {
+                self.heads(*peer)?.read_by_them(*place)?;
+                let id = self.id_at(*peer, *place).await?;
+                self.committed.read.extend(id.map(|id| (*peer, id)));
+            }
+            Change::ReadByMe { peer, place } => self.heads(*peer)?.read_by_me(*place)?,
+            Change::HidesReading(hides) => self.hides_reading = Some(*hides),
         }
         Ok(())
     }
@@ -253,6 +280,23 @@ impl<'a> Commit<'a> {
     fn heads(&mut self, peer: PeerId) -> Result<&mut Heads, StorageError> {
         // `begin` has read the logs of everybody whom the changes name.
         self.talks.get_mut(&peer).map(|talk| &mut talk.heads).ok_or_else(|| damaged("a conversation is missing"))
+    }
+
+    /// The id of the entry at this place of my log.
+    async fn id_at(&mut self, peer: PeerId, place: Place) -> Result<Option<EntryId>, StorageError> {
+        self.flush().await?;
+        let row: Option<Vec<u8>> = entries::Entity::find()
+            .select_only()
+            .column(entries::Column::Id)
+            .filter(entries::Column::Peer.eq(rows::key(&peer)))
+            .filter(entries::Column::Mine.eq(true))
+            .filter(entries::Column::Epoch.eq(bits(place.epoch.get())))
+            .filter(entries::Column::N.eq(bits(place.n)))
+            .into_tuple()
+            .one(self.turn)
+            .await
+            .map_err(refused)?;
+        row.map(rows::id).transpose()
     }
 
     /// The oldest of what waits for a place.
@@ -342,13 +386,25 @@ impl<'a> Commit<'a> {
         }
         self.write_requests().await?;
         if let Some(new) = self.seq {
-            let value = new.max(seq(self.turn).await?).to_be_bytes().to_vec();
-            let row = meta::ActiveModel { name: sea_orm::Set(SEQ.to_owned()), value: sea_orm::Set(value) };
-            let replace = OnConflict::column(meta::Column::Name).update_column(meta::Column::Value).to_owned();
-            let insert = meta::Entity::insert(row).on_conflict(replace);
-            insert.exec_without_returning(self.turn).await.map_err(refused)?;
+            self.note(SEQ, new.max(seq(self.turn).await?).to_be_bytes().to_vec()).await?;
+        }
+        match self.hides_reading {
+            Some(true) => self.note(HIDES_READING, Vec::new()).await?,
+            Some(false) => {
+                let shown = meta::Entity::delete_by_id(HIDES_READING);
+                shown.exec(self.turn).await.map_err(refused)?;
+            }
+            None => {}
         }
         Ok(self.committed)
+    }
+
+    async fn note(&self, name: &str, value: Vec<u8>) -> Result<(), StorageError> {
+        let row = meta::ActiveModel { name: sea_orm::Set(name.to_owned()), value: sea_orm::Set(value) };
+        let replace = OnConflict::column(meta::Column::Name).update_column(meta::Column::Value).to_owned();
+        let insert = meta::Entity::insert(row).on_conflict(replace);
+        insert.exec_without_returning(self.turn).await.map_err(refused)?;
+        Ok(())
     }
 
     async fn write_requests(&self) -> Result<(), StorageError> {
@@ -390,10 +446,16 @@ impl<'a> Commit<'a> {
                 mine.push(rows::epoch_log_row(peer, place, log, self.vault)?);
             }
             self.forget_epochs(peer, talk).await?;
-            let before = &talk.before.theirs;
-            let changed = talk.heads.theirs.iter().enumerate().filter(|(i, position)| before.get(*i) != Some(position));
+            let (before, read) = (&talk.before, talk.heads.read);
+            let is_marked = |position: &Position| {
+                before.read != read
+                    && [before.read, read].into_iter().flatten().any(|read| read.epoch == position.epoch)
+            };
+            let changed = talk.heads.theirs.iter().enumerate();
+            let changed =
+                changed.filter(|(i, position)| before.theirs.get(*i) != Some(position) || is_marked(position));
             for (place, position) in changed {
-                theirs.push(rows::position_row(peer, place, position, self.vault)?);
+                theirs.push(rows::position_row(peer, place, position, read, self.vault)?);
             }
         }
         for chunk in mine.chunks(CHUNK) {

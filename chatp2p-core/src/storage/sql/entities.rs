@@ -122,6 +122,7 @@ pub mod my_epochs {
         pub head: i64,
         pub acknowledged: i64,
         pub acknowledged_hash: Option<Vec<u8>>,
+        pub read: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -144,6 +145,7 @@ pub mod their_epochs {
         pub place: i64,
         pub n: i64,
         pub hash: Vec<u8>,
+        pub read: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

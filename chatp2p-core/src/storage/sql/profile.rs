@@ -20,7 +20,7 @@ use super::schema::{ProfileSchema, migrate};
 use super::vault::Vault;
 use super::{CHUNK, bits, commit, number, quiet, refused, rows};
 use crate::identity::{Identity, PeerId};
-use crate::message::{Entry, EntryId, Epoch};
+use crate::message::{Entry, EntryId, Epoch, Place};
 use crate::storage::heads::Heads;
 
 use crate::storage::{
@@ -138,7 +138,7 @@ impl ProfileStore for SqlProfile {
         let peers: BTreeSet<PeerId> = heads.keys().chain(queued.keys()).copied().collect();
         let mut logs = Vec::new();
         for peer in peers {
-            let Heads { mine, theirs } = heads.remove(&peer).unwrap_or_default();
+            let Heads { mine, theirs, read } = heads.remove(&peer).unwrap_or_default();
             let unacknowledged = match mine.last() {
                 Some(last) if last.acknowledged < last.head => {
                     let open = of_my_log(peer, last.epoch, last.acknowledged.saturating_add(1)..=last.head);
@@ -151,13 +151,15 @@ impl ProfileStore for SqlProfile {
                 }
                 _ => Vec::new(),
             };
-            logs.push(Logs { peer, mine, unacknowledged, queued: queued.remove(&peer).unwrap_or_default(), theirs });
+            let queued = queued.remove(&peer).unwrap_or_default();
+            logs.push(Logs { peer, mine, unacknowledged, queued, theirs, read });
         }
         let keys = keys::Entity::find().order_by_asc(keys::Column::Id).all(&view).await.map_err(refused)?;
         let keys = keys.into_iter().map(rows::keys).collect::<Result<_, _>>()?;
         let rows = requests::Entity::find().order_by_asc(requests::Column::Peer).all(&view).await.map_err(refused)?;
         let requests = rows.into_iter().map(|row| rows::request(row, &self.vault)).collect::<Result<_, _>>()?;
-        Ok(Snapshot { contacts, logs, seq: commit::seq(&view).await?, keys, requests })
+        let (seq, hides_reading) = (commit::seq(&view).await?, commit::hides_reading(&view).await?);
+        Ok(Snapshot { contacts, logs, seq, keys, requests, hides_reading })
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<Committed, StorageError> {
@@ -225,6 +227,22 @@ impl ProfileStore for SqlProfile {
         page.sort_unstable();
         page.drain(..page.len().saturating_sub(limit));
         messages(&view, &page, &self.vault).await
+    }
+
+    async fn received(&self, id: EntryId) -> Result<Vec<(PeerId, Place)>, StorageError> {
+        let rows: Vec<(Vec<u8>, i64, i64)> = entries::Entity::find()
+            .select_only()
+            .columns([entries::Column::Peer, entries::Column::Epoch, entries::Column::N])
+            .filter(entries::Column::Id.eq(id.as_bytes().to_vec()))
+            .filter(entries::Column::Mine.eq(false))
+            .filter(entries::Column::Epoch.is_not_null())
+            .filter(entries::Column::Body.is_not_null())
+            .into_tuple()
+            .all(&self.view().await?)
+            .await
+            .map_err(refused)?;
+        let place = |epoch, n| Place { epoch: Epoch::new(number(epoch)), n: number(n) };
+        rows.into_iter().map(|(peer, epoch, n)| Ok((rows::peer(peer)?, place(epoch, n)))).collect()
     }
 
     async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {

@@ -11,7 +11,7 @@ use crate::clock::Wall;
 use crate::crypto::{Ciphertext, KeyRow, KeyRowId};
 use crate::identity::PeerId;
 use crate::identity::Username;
-use crate::message::{Author, Entry, EntryId, Epoch, Position};
+use crate::message::{Author, Entry, EntryId, Epoch, Place, Position};
 use crate::record::SignedRecord;
 use crate::storage::heads::Heads;
 use crate::storage::{Contact, EpochLog, LoggedEntry, Request, StorageError, StoredMessage, Unacknowledged};
@@ -97,7 +97,13 @@ pub(super) fn request_row(request: &Request, vault: &Vault) -> Result<requests::
 pub(super) fn epoch_log(peer: &PeerId, row: my_epochs::Model, vault: &Vault) -> Result<EpochLog, StorageError> {
     let at = (Epoch::new(number(row.epoch)), number(row.acknowledged));
     let hash = row.acknowledged_hash.map(|sealed| vault.open_hash(Hashed::Acknowledged, peer, at, &sealed));
-    Ok(EpochLog { epoch: at.0, head: number(row.head), acknowledged: at.1, acknowledged_hash: hash.transpose()? })
+    Ok(EpochLog {
+        epoch: at.0,
+        head: number(row.head),
+        acknowledged: at.1,
+        acknowledged_hash: hash.transpose()?,
+        read: number(row.read),
+    })
 }
 
 pub(super) fn epoch_log_row(
@@ -116,6 +122,7 @@ pub(super) fn epoch_log_row(
         head: Set(bits(log.head)),
         acknowledged: Set(bits(log.acknowledged)),
         acknowledged_hash: Set(hash.transpose()?),
+        read: Set(bits(log.read)),
     })
 }
 
@@ -124,10 +131,12 @@ pub(super) fn position(peer: &PeerId, row: their_epochs::Model, vault: &Vault) -
     Ok(Position { epoch, n, hash: vault.open_hash(Hashed::Theirs, peer, (epoch, n), &row.hash)? })
 }
 
+/// `read` is up to where I have read, in whichever epoch that is.
 pub(super) fn position_row(
     peer: &PeerId,
     place: usize,
     position: &Position,
+    read: Option<Place>,
     vault: &Vault,
 ) -> Result<their_epochs::ActiveModel, StorageError> {
     Ok(their_epochs::ActiveModel {
@@ -136,6 +145,7 @@ pub(super) fn position_row(
         place: Set(bits(place as u64)),
         n: Set(bits(position.n)),
         hash: Set(vault.seal_hash(Hashed::Theirs, peer, position)?),
+        read: Set(read.filter(|read| read.epoch == position.epoch).map_or(0, |read| bits(read.n))),
     })
 }
 
@@ -251,6 +261,7 @@ pub(super) fn stored_message(row: entries::Model, heads: &Heads, vault: &Vault) 
         _ => return Err(damaged("a stored entry has half a place")),
     };
     let acknowledged = author == Author::Them || place.is_some_and(|(epoch, n)| heads.has_acknowledged(epoch, n));
+    let read = author == Author::Me && place.is_some_and(|(epoch, n)| heads.has_read(epoch, n));
     let entry = entry(row, vault)?.ok_or_else(|| damaged("a message that is shown was erased"))?;
-    Ok(StoredMessage { peer, author, entry, place, acknowledged })
+    Ok(StoredMessage { peer, author, entry, place, acknowledged, read })
 }

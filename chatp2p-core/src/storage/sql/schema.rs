@@ -78,6 +78,7 @@ impl MigratorTrait for ProfileSchema {
             Box::new(ProfileEncryption),
             Box::new(ProfileContacts),
             Box::new(ProfileSealing),
+            Box::new(ProfileReading),
         ]
     }
 }
@@ -251,6 +252,32 @@ impl MigrationTrait for ProfileSealing {
 /// who opens the database seals what is in it already, and then takes this mark away.
 #[cfg(feature = "sqlite")]
 const PROFILE_SEALING: &str = "INSERT INTO meta (name, value) VALUES ('unsealed', x'')";
+
+#[cfg(feature = "sqlite")]
+struct ProfileReading;
+
+#[cfg(feature = "sqlite")]
+impl MigrationName for ProfileReading {
+    fn name(&self) -> &str {
+        "profile_reading"
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[async_trait::async_trait]
+impl MigrationTrait for ProfileReading {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(PROFILE_READING).await?;
+        Ok(())
+    }
+}
+
+/// Up to which number an epoch was read; 0 where nothing of it was, and in the epochs before the last one of which something was.
+#[cfg(feature = "sqlite")]
+const PROFILE_READING: &str = "
+ALTER TABLE my_epochs ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE their_epochs ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
+";
 
 /// Brings the tables up to this version, all or nothing.
 ///

@@ -5,7 +5,9 @@ use super::{Choices, Depth};
 use crate::clock::Wall;
 use crate::crypto::{Ciphertext, Nack, OLM_V2, Offer, SessionId};
 use crate::identity::Identity;
-use crate::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Position};
+use crate::message::{
+    Body, Conversation, Entry, EntryId, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Place, Position,
+};
 use crate::protocol::wire::{
     self, Content, EpochEnd, Frame, Letter, LogEntry, MAX_POSITIONS, MAX_REASON_BYTES, Reason,
 };
@@ -20,7 +22,7 @@ pub(super) fn frame(input: &[u8]) -> Depth {
         Frame::Greeting { have, .. } => assert!(have.len() <= MAX_POSITIONS),
         Frame::Goodbye { reason: Reason::Refused(code) } => assert!(code.len() <= MAX_REASON_BYTES),
         Frame::Entry(entry) => assert_eq!(entry.before.is_none(), entry.n == 1, "only the first follows nothing"),
-        Frame::Goodbye { .. } | Frame::Hello { .. } | Frame::Ack(_) | Frame::Nack(_) => {}
+        Frame::Goodbye { .. } | Frame::Hello { .. } | Frame::Ack(_) | Frame::Nack(_) | Frame::Read(_) => {}
     }
     assert_eq!(wire::decode(&wire::encode(&frame)), Ok(frame), "what was read is written so that it is read again");
     assert!(wire::decode(&[input, &[0]].concat()).is_err(), "nothing may trail");
@@ -61,6 +63,7 @@ fn frames() -> Vec<Frame> {
         Frame::Goodbye { reason: Reason::Superseded },
         Frame::Goodbye { reason: Reason::Refused("key_changed".to_owned()) },
         Frame::Nack(Nack::sign(&alice, bob.peer_id(), Epoch::new(5), 1, ciphertext(true).hash())),
+        Frame::Read(Place { epoch: Epoch::new(u64::MAX), n: 300 }),
     ]
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 
 use crate::identity::PeerId;
-use crate::message::{Entry, Epoch};
+use crate::message::{Entry, EntryId, Epoch, Place};
 use crate::storage::{
     Change, Committed, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, MemoryProfile, ProfileStore, Snapshot,
     StorageError, StoredConversations, StoredMessage,
@@ -101,6 +101,10 @@ impl ProfileStore for FaultyProfile {
 
     async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
         self.inner.history(query).await
+    }
+
+    async fn received(&self, id: EntryId) -> Result<Vec<(PeerId, Place)>, StorageError> {
+        self.inner.received(id).await
     }
 
     async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {

@@ -28,11 +28,13 @@ impl Stage {
         self.wires.values_mut().for_each(|wire| wire.loses_entry = [true; 2]);
         self.everybody_talks();
         self.expect_settled(PROMPT, "what a link lost in the calm was not asked for promptly");
+        self.everybody_reads();
         let wires: Vec<u64> = self.wires.keys().copied().collect();
         for wire in wires {
             self.at(self.now, Happening::HangUp(wire, 0));
         }
         self.expect_settled(REDIALLED, "links that broke in the calm did not come back by themselves");
+        self.expect_read();
     }
 
     fn expect_settled(&mut self, within: Duration, otherwise: &str) {
@@ -43,9 +45,7 @@ impl Stage {
     }
 
     fn everybody_talks(&mut self) {
-        let size = self.players.len();
-        let pairs = (0..size).flat_map(|from| (0..size).map(move |to| (from, to))).filter(|(from, to)| from != to);
-        for (from, to) in pairs.flat_map(|pair| std::iter::repeat_n(pair, BURST)) {
+        for (from, to) in self.pairs().into_iter().flat_map(|pair| std::iter::repeat_n(pair, BURST)) {
             let (number, text) = self.next_text(from, to);
             let name = self.players[to].name.clone();
             self.command(from, Command::Send { to: name, text }, vec![(to, number)]);

@@ -106,6 +106,7 @@ impl Stage {
                 held.first().is_some_and(|held| held.ciphertext.as_ref().is_none_or(|kept| *kept == entry.ciphertext))
             }
             Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Goodbye { .. } | Frame::Nack(_) => true,
+            Frame::Read(place) => disk.read(peer) == Some(*place),
         };
         if !durable {
             self.break_promise(format!("node {node} sent what is not durable: {frame:?}"));
