@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chatp2p_core::crypto::{Ciphertext, Nack, OLM_V2, Offer, SessionId};
 use chatp2p_core::identity::Identity;
-use chatp2p_core::message::{Conversation, Epoch, LogHash, Position};
+use chatp2p_core::message::{Conversation, Epoch, LogHash, Place, Position};
 use chatp2p_core::protocol::wire::{Frame, Letter, LogEntry, encode, encode_letter};
 use chatp2p_core::record::ExchangeKey;
 use chatp2p_core::testing::node::{Correspondent, Stranger};
@@ -101,11 +101,12 @@ pub(crate) async fn disorder(victim: &Victim) -> anyhow::Result<Answers> {
     Ok(answers)
 }
 
-/// Acknowledgements of what was never sent.
+/// Acknowledgements of what was never sent, and word that it was read.
 pub(crate) async fn acks(victim: &Victim) -> anyhow::Result<Answers> {
     let mut answers = Answers::default();
     for n in [0, 1, 2, u64::MAX] {
         answers.add(says(victim, |_| vec![Frame::Ack(position(n)); 50]).await?);
+        answers.add(says(victim, |_| vec![Frame::Read(Place { epoch: EPOCH, n }); 50]).await?);
     }
     let have = (1..=8).map(position).collect();
     answers.add(says(victim, |_| vec![Frame::Greeting { have, offer: None }]).await?);

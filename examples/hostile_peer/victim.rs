@@ -71,6 +71,7 @@ impl Answers {
             Frame::Entry(_) => self.note("wrote"),
             Frame::Ack(_) => self.note("acknowledged"),
             Frame::Nack(_) => self.note("could not read it"),
+            Frame::Read(_) => self.note("says that it was read"),
             Frame::Goodbye { reason: Reason::Refused(code) } => self.note(format!("refused: {code}")),
             Frame::Goodbye { .. } => self.note("said goodbye"),
         }
