@@ -86,8 +86,9 @@ fn diagnose(view: &View<'_>, name: Username, now: Option<Sought>) -> Option<Peer
     let attempt = peer.and_then(|peer| view.trail.attempt(peer));
     let found = found(contact, sought);
     // What came of an earlier attempt says nothing about one that did not get that far.
-    let is_of_earlier = |attempt: &&Attempt| matches!(found.state, StepState::Failed(_)) && found.at > Some(attempt.at);
-    let attempt = attempt.filter(|attempt| !is_of_earlier(attempt));
+    let blocked = contact.is_some_and(|contact| contact.blocked);
+    let not_found = matches!(found.state, StepState::Failed(_));
+    let attempt = attempt.filter(|attempt| !(blocked || not_found && found.at > Some(attempt.at)));
     let steps = match &link {
         Some(link) => Step::ALL.map(|step| StepReport { step, state: StepState::Ok, at: Some(link.since) }).to_vec(),
         None => steps(found, attempt),

@@ -281,7 +281,7 @@ impl Driver {
                 let (asks, effects) = decision.release(&receipt);
                 asks.into_iter().for_each(|ask| self.look_up(ask));
                 effects.into_iter().for_each(|effect| self.carry_out(effect));
-                self.trail.settle(&self.state, self.parts.now().wall);
+                self.trail.settle(&self.state, self.parts.now());
             }
             Err(error) => {
                 drop(decision);

@@ -47,7 +47,7 @@ impl Driver {
     /// Takes note of how dialling a peer went.
     pub(super) fn take_dialled(&mut self, dialled: Dialled) -> Input {
         let Dialled { peer, tried, link } = dialled;
-        let (wall, reason) = (self.parts.now().wall, reason(&tried));
+        let (now, reason) = (self.parts.now(), reason(&tried));
         let endpoint = tried.last().map(|tried| tried.endpoint.to_string());
         let input = match link {
             Some(link) => self.open(link, endpoint),
@@ -57,7 +57,7 @@ impl Driver {
             }
         };
         let link = if let Input::LinkUp { link, .. } = &input { Some(*link) } else { None };
-        self.trail.dialled(peer, tried, link, wall);
+        self.trail.dialled(peer, tried, link, now);
         input
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::clock::Wall;
+use crate::clock::{Now, Wall};
 use crate::code::Code;
 use crate::identity::{PeerId, Username};
 use crate::protocol::wire::Reason;
@@ -24,8 +24,8 @@ const MAX_DETAIL: usize = 400;
 pub(in crate::node) struct Trail {
     sought: BTreeMap<Username, Sought>,
     attempts: BTreeMap<PeerId, Attempt>,
-    /// Links that this node dialled and that are not up yet.
-    greeting: BTreeMap<LinkId, PeerId>,
+    /// Links that this node dialled and that are not up yet, with whom and since when on the clock that never jumps.
+    greeting: BTreeMap<LinkId, (PeerId, Duration)>,
     callers: BTreeMap<Reach, CallersReport>,
 }
 
@@ -97,10 +97,10 @@ impl Trail {
     }
 
     /// Dialling a peer has ended, perhaps with a link.
-    pub(super) fn dialled(&mut self, peer: PeerId, tried: Vec<EndpointReport>, link: Option<LinkId>, at: Wall) {
+    pub(super) fn dialled(&mut self, peer: PeerId, tried: Vec<EndpointReport>, link: Option<LinkId>, now: Now) {
         make_room(&mut self.attempts, &peer, |attempt| attempt.at);
-        self.attempts.insert(peer, Attempt { at, tried, link, accepted: None });
-        self.greeting.extend(link.map(|link| (link, peer)));
+        self.attempts.insert(peer, Attempt { at: now.wall, tried, link, accepted: None });
+        self.greeting.extend(link.map(|link| (link, (peer, now.mono))));
     }
 
     /// Somebody has called and proved a key.
@@ -125,20 +125,19 @@ impl Trail {
     }
 
     /// After a turn: which links are up, and which are gone before they were.
-    pub(super) fn settle(&mut self, state: &State, at: Wall) {
-        let greeting: Vec<_> = self.greeting.iter().map(|(link, peer)| (*link, *peer)).collect();
-        for (link, peer) in greeting {
+    pub(super) fn settle(&mut self, state: &State, now: Now) {
+        let greeting: Vec<_> = self.greeting.iter().map(|(link, (peer, since))| (*link, *peer, *since)).collect();
+        for (link, peer, since) in greeting {
             if state.active_link(peer) == Some(link) {
-                self.conclude(link, at, Ok(()));
+                self.conclude(link, now.wall, Ok(()));
             } else if !state.is_greeting(link) {
-                let began = self.attempts.get(&peer).map_or(at, |attempt| attempt.at);
-                self.conclude(link, at, Err(lost(at.since(began))));
+                self.conclude(link, now.wall, Err(lost(now.mono.saturating_sub(since))));
             }
         }
     }
 
     fn conclude(&mut self, link: LinkId, at: Wall, outcome: Result<(), Failure>) {
-        let Some(peer) = self.greeting.remove(&link) else { return };
+        let Some((peer, _)) = self.greeting.remove(&link) else { return };
         if let Some(attempt) = self.attempts.get_mut(&peer).filter(|attempt| attempt.link == Some(link)) {
             attempt.accepted = Some((at, outcome));
         }
@@ -240,7 +239,8 @@ mod tests {
         for n in 0..=MAX_TRACES {
             let name: Username = format!("peer{n}").parse().unwrap();
             trail.found(&name, &Found::Nobody, Wall::from_millis(n as u64));
-            trail.dialled(peer(n), Vec::new(), None, Wall::from_millis(n as u64));
+            let now = Now { mono: Duration::ZERO, wall: Wall::from_millis(n as u64) };
+            trail.dialled(peer(n), Vec::new(), None, now);
         }
         assert_eq!((trail.sought.len(), trail.attempts.len()), (MAX_TRACES, MAX_TRACES));
         assert!(trail.attempt(peer(0)).is_none() && trail.attempt(peer(1)).is_some());
