@@ -362,7 +362,7 @@ pub(super) fn node(desk: &Arc<Desk>) -> Result<Arc<dyn PeerNode>, Box<Problem>> 
 }
 
 /// A name that nobody can have is the name of nobody.
-fn known_name(text: &str) -> Result<Username, Box<Problem>> {
+pub(super) fn known_name(text: &str) -> Result<Username, Box<Problem>> {
     text.parse().map_err(|_| Box::new(unknown("nobody has such a name".to_owned())))
 }
 
