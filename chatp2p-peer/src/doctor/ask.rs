@@ -29,6 +29,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// The largest answer: a thousand contacts for whom something waits.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
+/// What to do where something else answers.
+const ELSEWHERE: &str = "next: say where the peer serves with --url URL";
+
 /// How to ask.
 pub(super) struct Asking {
     client: Client,
@@ -63,9 +66,11 @@ impl Asking {
         let mut silent = Vec::new();
         for place in &self.places {
             match self.ask_at(place, peer).await {
-                Err(error) if error.is_connect() || error.is_timeout() => silent.push(place.to_string()),
+                Err(error) if error.is_connect() || error.is_timeout() => {
+                    silent.push(format!("{place} ({})", root(&error)));
+                }
                 Err(error) => {
-                    return Err(error.without_url()).with_context(|| format!("what answers at {place} is no peer"));
+                    anyhow::bail!("what answers at {place} is no chatp2p peer: {}\n{ELSEWHERE}", root(&error))
                 }
                 Ok((status, body)) => return read(place, status, &body),
             }
@@ -101,10 +106,13 @@ impl Asking {
 
 fn read(place: &Url, status: StatusCode, body: &[u8]) -> anyhow::Result<Answer> {
     let value = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object);
-    let value = value.with_context(|| {
-        format!("what answers at {place} is no chatp2p peer\nnext: say where the peer serves with --url URL")
-    })?;
+    let value = value.with_context(|| format!("what answers at {place} is no chatp2p peer\n{ELSEWHERE}"))?;
     Ok(if status.is_success() { Answer::Told(value) } else { Answer::Refused(value) })
+}
+
+/// What was at the bottom of an error: whether nobody listens, or a certificate is not trusted.
+fn root(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), root)
 }
 
 fn address(url: &str) -> anyhow::Result<Url> {

@@ -121,11 +121,16 @@ async fn an_address_at_which_no_peer_can_be_is_told_and_mended_by_another() {
     advertised("169.254.169.254", ("resolved", "address_unusable", "--advertise")).await;
 }
 
-/// An address to which there is no way from here, and which says so at once.
+/// How long it may take until the system says that there is no way: three questions to the neighbours, a second each. A dial
+/// has four.
+const NO_WAY_WITHIN: Duration = Duration::from_millis(3_500);
+
+/// An address to which there is no way from here, and of which the system says so in time.
 fn out_of_reach() -> Option<IpAddr> {
+    // Where there is no IPv6, where there is no network at all.
     let candidates = ["2a00::1", "9.9.9.9"].map(|ip| ip.parse::<IpAddr>().unwrap());
     candidates.into_iter().find(|ip| {
-        let tried = TcpStream::connect_timeout(&SocketAddr::new(*ip, 9), Duration::from_secs(1));
+        let tried = TcpStream::connect_timeout(&SocketAddr::new(*ip, 9), NO_WAY_WITHIN);
         tried.is_err_and(|error| Unreached::of(&error) == Unreached::NoWay)
     })
 }

@@ -35,6 +35,19 @@ async fn what_is_no_peer_is_told_and_what_cannot_be_asked_is_refused() {
     let url = format!("http://{}", tracker.api);
     let (code, _, _) = output(&["doctor", "--url", &url]).await;
     assert_eq!(code, Some(1));
+    // What speaks no HTTP at all.
+    let door = format!("http://{}", crate::ask::door(&alice).await);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap();
+    std::thread::spawn(move || {
+        while let Ok((socket, _)) = silent.accept() {
+            drop(socket)
+        }
+    });
+    for url in [door, format!("http://{at}")] {
+        let (code, _, trouble) = output(&["doctor", "--url", &url]).await;
+        assert!(code == Some(1) && trouble.contains("\nnext: ") && trouble.contains("--url URL"), "{trouble}");
+    }
     let (code, _, trouble) = output(&["doctor", "--url", "localhost:3000"]).await;
     assert!(code == Some(1) && trouble.contains("http://localhost:3000"), "{trouble}");
     let (said, well) = doctor(&alice, &["nobody"]).await;
