@@ -85,6 +85,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/diagnostics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show why the node is not reached
+         * @description Where it listens, what it advertises, who has called, and how its trackers answer just now. Works whether the node runs
+         *     or not. Holds no secret and no text, so that it can be shown to whoever helps. Takes at most five seconds.
+         */
+        get: operations["diagnostics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/diagnostics/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show why a peer is not connected
+         * @description What came of the last attempt, step by step and address by address, and what to do about it. Makes no attempt: `POST /connect`
+         *     does, and a message to a contact does.
+         */
+        get: operations["diagnose"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/passphrase": {
         parameters: {
             query?: never;
@@ -530,6 +572,19 @@ export interface components {
             peer_id: string;
         };
         /**
+         * Advertised
+         * @description An address that the node tells others.
+         */
+        Advertised: {
+            /** @description It. */
+            endpoint: string;
+            /**
+             * @description From how far it can lead here at best: `loopback` (this machine), `private` (its network), `public`; `name` for a host name,
+             *     which leads where it is looked up.
+             */
+            reach: string;
+        };
+        /**
          * AvailablePeer
          * @description A peer as the tracker lists it.
          */
@@ -575,6 +630,21 @@ export interface components {
         AvailablePeers: {
             /** @description Everybody who is listed at the tracker but oneself, by name. */
             peers: components["schemas"]["AvailablePeer"][];
+        };
+        /**
+         * Callers
+         * @description Peers that have called and proved a key, from one distance.
+         */
+        Callers: {
+            /** @description From how far: `loopback`, `private` or `public`. */
+            reach: string;
+            /**
+             * Format: uint64
+             * @description How many times since the start.
+             */
+            times: number;
+            /** @description When the last one came: RFC 3339 in UTC. */
+            last: string;
         };
         /**
          * ChangePassphrase
@@ -740,6 +810,18 @@ export interface components {
          */
         DeliveryState: "queued" | "sent" | "delivered" | "failed";
         /**
+         * Finding
+         * @description Something that somebody should do something about.
+         */
+        Finding: {
+            /** @description Its stable code. */
+            code: string;
+            /** @description What it is, for people. */
+            detail: string;
+            /** @description What to do about it. */
+            next?: string;
+        };
+        /**
          * Health
          * @description That the program is there.
          * @example {
@@ -769,6 +851,18 @@ export interface components {
             status: string;
             /** @description Whose key. */
             name: string;
+        };
+        /**
+         * LiveLink
+         * @description A live link.
+         */
+        LiveLink: {
+            /** @description The endpoint that was dialled, or the address from which the other end came. */
+            endpoint?: string;
+            /** @description Whether this end dialled. */
+            dialled: boolean;
+            /** @description Since when: RFC 3339 in UTC. */
+            since: string;
         };
         /**
          * MessageBroadcasted
@@ -853,6 +947,73 @@ export interface components {
             delivery: components["schemas"]["DeliveryState"] & unknown;
         };
         /**
+         * NodeReport
+         * @description How the node is, for somebody who wonders why it is not reached.
+         * @example {
+         *       "advertised": [
+         *         {
+         *           "endpoint": "ws://192.168.1.5:5001/p2p",
+         *           "reach": "private"
+         *         }
+         *       ],
+         *       "callers": [
+         *         {
+         *           "last": "2026-11-23T07:00:00.000Z",
+         *           "reach": "private",
+         *           "times": 3
+         *         }
+         *       ],
+         *       "findings": [],
+         *       "inbound": "open",
+         *       "links": 1,
+         *       "listening": "0.0.0.0:5001",
+         *       "outboxes": [],
+         *       "peer_id": "rkr52rlxexcbdcdg6yfg6ui6x6vnlyqqbkqzjxyqiznjqy2cmomq",
+         *       "running": true,
+         *       "towards_tracker": "192.168.1.5",
+         *       "trackers": [
+         *         {
+         *           "answered_in_ms": 4,
+         *           "confirmed": "2026-11-23T07:00:00.000Z",
+         *           "url": "http://192.168.1.2:8000/"
+         *         }
+         *       ],
+         *       "username": "alice",
+         *       "version": "0.1.0"
+         *     }
+         */
+        NodeReport: {
+            /** @description Whether it runs. */
+            running: boolean;
+            /** @description The version of the program. */
+            version: string;
+            /** @description The name it goes by. */
+            username?: string;
+            /** @description Its key. */
+            peer_id?: string;
+            /** @description What becomes of strangers: `open` or `requests`. */
+            inbound?: string;
+            /** @description Where links come in. */
+            listening?: string;
+            /** @description This machine's address on the way to the tracker, as it was at the start. */
+            towards_tracker?: string;
+            /** @description Where it says that it can be dialled. That somebody can is shown by `callers` alone. */
+            advertised: components["schemas"]["Advertised"][];
+            /** @description Who has called since it started. */
+            callers: components["schemas"]["Callers"][];
+            /**
+             * Format: uint64
+             * @description How many contacts have a live link.
+             */
+            links: number;
+            /** @description For whom something waits. */
+            outboxes: components["schemas"]["OutboxOf"][];
+            /** @description Its trackers. */
+            trackers: components["schemas"]["TrackerShown"][];
+            /** @description What else somebody should do something about. While nothing runs: why the last start failed. */
+            findings: components["schemas"]["Finding"][];
+        };
+        /**
          * NodeStarted
          * @description The node runs.
          * @example {
@@ -917,6 +1078,34 @@ export interface components {
             code: string;
         };
         /**
+         * Outbox
+         * @description What waits for a contact.
+         */
+        Outbox: {
+            /**
+             * Format: uint64
+             * @description How many messages they have not received.
+             */
+            messages: number;
+            /**
+             * Format: uint64
+             * @description How many bytes these are.
+             */
+            bytes: number;
+            /** @description Whether there is no more room for a text of the largest size. */
+            full: boolean;
+        };
+        /**
+         * OutboxOf
+         * @description What waits for one contact.
+         */
+        OutboxOf: {
+            /** @description For whom. */
+            peer: string;
+            /** @description What. */
+            outbox: components["schemas"]["Outbox"] & unknown;
+        };
+        /**
          * OwnIdentity
          * @description Who the node is.
          * @example {
@@ -977,6 +1166,89 @@ export interface components {
             status: string;
             /** @description From whom. */
             peer: string;
+        };
+        /**
+         * PeerReport
+         * @description Why a peer is connected, or is not.
+         * @example {
+         *       "code": "port_closed",
+         *       "connected": false,
+         *       "detail": "ws://192.168.1.6:5001/p2p: Connection refused (os error 111)",
+         *       "failed": "dialled",
+         *       "next": "Check that the other peer runs. If it does, compare the port: GET /diagnostics there shows where it listens.",
+         *       "outbox": {
+         *         "bytes": 512,
+         *         "full": false,
+         *         "messages": 2
+         *       },
+         *       "peer": "bob",
+         *       "peer_id": "qfyo6d2acjwacjpoxptzj5r2mdhhjtnbqeaerivdkvgwfgsglk3q",
+         *       "steps": [
+         *         {
+         *           "at": "2026-11-23T07:00:00.000Z",
+         *           "state": "ok",
+         *           "step": "found"
+         *         },
+         *         {
+         *           "at": "2026-11-23T07:00:00.000Z",
+         *           "state": "ok",
+         *           "step": "resolved"
+         *         },
+         *         {
+         *           "at": "2026-11-23T07:00:00.000Z",
+         *           "code": "port_closed",
+         *           "detail": "ws://192.168.1.6:5001/p2p: Connection refused (os error 111)",
+         *           "state": "failed",
+         *           "step": "dialled"
+         *         },
+         *         {
+         *           "state": "not_reached",
+         *           "step": "secured"
+         *         },
+         *         {
+         *           "state": "not_reached",
+         *           "step": "accepted"
+         *         }
+         *       ],
+         *       "tried": [
+         *         {
+         *           "at": "2026-11-23T07:00:00.000Z",
+         *           "code": "port_closed",
+         *           "detail": "Connection refused (os error 111)",
+         *           "endpoint": "ws://192.168.1.6:5001/p2p",
+         *           "next": "Check that the other peer runs. If it does, compare the port: GET /diagnostics there shows where it listens.",
+         *           "ok": false,
+         *           "step": "dialled"
+         *         }
+         *       ],
+         *       "trying": true
+         *     }
+         */
+        PeerReport: {
+            /** @description The name. */
+            peer: string;
+            /** @description Its key, where one is known. */
+            peer_id?: string;
+            /** @description Whether there is a live link. */
+            connected: boolean;
+            /** @description The link. */
+            link?: components["schemas"]["LiveLink"] & unknown;
+            /** @description Whether the node is dialling, or goes on trying by itself. */
+            trying: boolean;
+            /** @description The steps of the last attempt, in their order. */
+            steps: components["schemas"]["StepShown"][];
+            /** @description The addresses of the last attempt, in the order in which they were tried. */
+            tried: components["schemas"]["Tried"][];
+            /** @description What waits for the peer. */
+            outbox: components["schemas"]["Outbox"] & unknown;
+            /** @description The first step that failed. */
+            failed?: string;
+            /** @description What stands in the way: its stable code. */
+            code?: string;
+            /** @description The same for people. */
+            detail?: string;
+            /** @description What to do about it. */
+            next?: string;
         };
         /**
          * Problem
@@ -1144,6 +1416,30 @@ export interface components {
             passphrase?: string;
         };
         /**
+         * @description How far something got.
+         * @enum {string}
+         */
+        State: "ok" | "failed" | "not_reached";
+        /**
+         * StepShown
+         * @description One step on the way to a link.
+         */
+        StepShown: {
+            /**
+             * @description `found`: the tracker says who goes by the name; `resolved`: there is an address that may be dialled; `dialled`: a peer's
+             *     door answers there; `secured`: it is the key that was meant; `accepted`: both ends let each other in.
+             */
+            step: string;
+            /** @description How it went. */
+            state: components["schemas"]["State"] & unknown;
+            /** @description When: RFC 3339 in UTC. */
+            at?: string;
+            /** @description Why it failed. */
+            code?: string;
+            /** @description What happened, for people. */
+            detail?: string;
+        };
+        /**
          * StoredMessage
          * @description A message.
          */
@@ -1179,6 +1475,27 @@ export interface components {
             expires_in: number;
         };
         /**
+         * TrackerShown
+         * @description A tracker, asked just now.
+         */
+        TrackerShown: {
+            /** @description Its address. */
+            url?: string;
+            /** @description When it last confirmed the registration: RFC 3339 in UTC. */
+            confirmed?: string;
+            /**
+             * Format: uint64
+             * @description In how many milliseconds it has answered just now.
+             */
+            answered_in_ms?: number;
+            /** @description What is wrong with it. */
+            code?: string;
+            /** @description The same for people. */
+            detail?: string;
+            /** @description What to do about it. */
+            next?: string;
+        };
+        /**
          * TrackerState
          * @description How a node stands with its tracker.
          */
@@ -1189,6 +1506,26 @@ export interface components {
             confirmed?: string;
             /** @description The code of what has gone wrong since then, if anything has. */
             trouble?: string;
+            /** @description What to do about it. */
+            next?: string;
+        };
+        /**
+         * Tried
+         * @description One address that was tried.
+         */
+        Tried: {
+            /** @description Which. */
+            endpoint: string;
+            /** @description When that ended: RFC 3339 in UTC. */
+            at: string;
+            /** @description The step at which it ended, as in `steps`. */
+            step: string;
+            /** @description Whether it led to the peer. */
+            ok: boolean;
+            /** @description Why it did not. */
+            code?: string;
+            /** @description What happened, for people. */
+            detail?: string;
             /** @description What to do about it. */
             next?: string;
         };
@@ -1457,6 +1794,155 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    diagnostics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["NodeReport"];
+                };
+            };
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diagnose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the peer. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["PeerReport"];
+                };
+            };
+            /** @description `not_running`, or `oneself`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`: it is no contact, nobody has tried to connect to it, and the tracker does not list it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
