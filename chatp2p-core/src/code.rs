@@ -122,7 +122,7 @@ codes! {
     NotChatp2p = "not_chatp2p", Some("Another program listens at that port. Check that the other peer runs, and compare the port: GET /diagnostics there shows where it listens.");
     /// Another peer answers at the address than the one that was meant.
     WrongKeyAtAddress = "wrong_key_at_address", Some("Another peer answers at this address. Check that the one you mean runs and is registered at the tracker, so that its present address is known.");
-    /// The two ends did not agree on how to secure the link.
+    /// The two ends do not speak the same protocol, or not the same version of it.
     HandshakeFailed = "handshake_failed", Some("Bring both peers to the same version of the program, and try again.");
     /// The address is nearer than whoever named it, and is not dialled for that.
     AddressWithheld = "address_withheld", Some("The tracker is farther away than this address, so it may not name it. Use a tracker in the same network as the peer, or have the peer started with --advertise and an address that is reached from everywhere.");

@@ -26,7 +26,7 @@ use crate::protocol::{
 use crate::record::{PeerRecord, Reach};
 use crate::storage::{Committed, StorageError};
 use crate::transport::crowd::Crowd;
-use crate::transport::{DialBudget, Link, SecureLink};
+use crate::transport::{DialBudget, Link, SecureLink, TransportError};
 
 use super::NodeError;
 use super::builder::{Parts, answer, seed};
@@ -85,6 +85,8 @@ pub(super) enum Inbound {
     Secured(SecureLink),
     /// Dialling a peer has ended.
     Dialled(dials::Dialled),
+    /// A link has ended, in good order or not.
+    Ended { link: LinkId, error: Option<TransportError> },
     /// Something happened on a link, or an answer came.
     Input(Input),
 }
@@ -97,6 +99,7 @@ impl fmt::Debug for Inbound {
             Self::Accepted(_) => "Accepted",
             Self::Secured(_) => "Secured",
             Self::Dialled(_) => "Dialled",
+            Self::Ended { .. } => "Ended",
             Self::Input(_) => "Input",
         })
     }
@@ -230,6 +233,11 @@ impl Driver {
             }
             Inbound::Secured(link) => Some(self.open(link, None)),
             Inbound::Dialled(dialled) => Some(self.take_dialled(dialled)),
+            Inbound::Ended { link, error } => {
+                self.links.remove(&link);
+                self.trail.broke(link, error.as_ref(), self.parts.now().wall);
+                Some(Input::LinkDown(link))
+            }
             Inbound::Input(input) => {
                 self.note(&input);
                 Some(input)
@@ -240,7 +248,6 @@ impl Driver {
     /// Notes what the driver itself has to know of an input.
     fn note(&mut self, input: &Input) {
         match input {
-            Input::LinkDown(link) => drop(self.links.remove(link)),
             Input::Found { name, answer } => {
                 if self.state.is_sought(name) {
                     self.trail.found(name, answer, self.parts.now().wall);
@@ -325,7 +332,11 @@ impl Driver {
                 }
                 Inbound::Look(look) => look(Err(error)),
                 // Callers will call again; what came from links and tasks that are gone means nothing any more.
-                Inbound::Accepted(_) | Inbound::Secured(_) | Inbound::Dialled(_) | Inbound::Input(_) => {}
+                Inbound::Accepted(_)
+                | Inbound::Secured(_)
+                | Inbound::Dialled(_)
+                | Inbound::Ended { .. }
+                | Inbound::Input(_) => {}
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chatp2p_core::code::Code;
 use chatp2p_core::identity::Identity;
 use chatp2p_core::node::{Node, NodeError, PeerDiagnosis, PeerNode, Step, StepState};
-use chatp2p_core::protocol::wire::Frame;
+use chatp2p_core::protocol::wire::{Frame, VERSION, encode};
 use chatp2p_core::record::{PeerRecord, Reach, SignedRecord};
 use chatp2p_core::testing::node::{self, Stranger, in_time, name, until};
 use chatp2p_core::transport::{MAX_DIALS_PER_TARGET, Transport, WebSocketTransport};
@@ -43,7 +43,7 @@ async fn connects(node: &Node, whom: &Node) {
 
 /// At bob's address somebody proves his key, says this, and goes if `leaves`. Alice is told why there is no link; with the
 /// real bob there is one.
-async fn instead_of_bob(says: Option<Frame>, leaves: bool, step: Step, code: Code) {
+async fn instead_of_bob(says: Option<Vec<u8>>, leaves: bool, step: Step, code: Code) {
     let town = Town::in_memory().await;
     let at = "memory:elsewhere".parse().unwrap();
     let (a, bob) = (town.alice().start().await, town.bob());
@@ -54,8 +54,8 @@ async fn instead_of_bob(says: Option<Frame>, leaves: bool, step: Step, code: Cod
         let mut kept = Vec::new();
         loop {
             let stranger = Stranger::answer(door.accept().await.unwrap(), &node::bob()).await.unwrap();
-            if let Some(frame) = &says {
-                stranger.say(frame).await;
+            if let Some(bytes) = &says {
+                stranger.say_bytes(bytes.clone()).await;
             }
             if !leaves {
                 kept.push(stranger);
@@ -70,10 +70,10 @@ async fn instead_of_bob(says: Option<Frame>, leaves: bool, step: Step, code: Cod
     connects(&a, &b).await;
 }
 
-fn without_keys(identity: &Identity) -> Frame {
+fn without_keys(identity: &Identity) -> Vec<u8> {
     let (username, peer_id) = (name("bob"), identity.peer_id());
     let record = PeerRecord { username, peer_id, endpoints: Vec::new(), seq: 1, pre_keys: None };
-    Frame::Hello { record: SignedRecord::sign(identity, record).unwrap() }
+    encode(&Frame::Hello { record: SignedRecord::sign(identity, record).unwrap() })
 }
 
 #[tokio::test]
@@ -89,6 +89,14 @@ async fn an_end_that_never_greets_is_told_and_mended_by_one_that_does() {
 #[tokio::test(start_paused = true)]
 async fn an_end_of_another_version_is_told_and_mended_by_one_of_the_same() {
     instead_of_bob(Some(without_keys(&node::bob())), false, Step::Accepted, Code::KeysUnusable).await;
+}
+
+#[tokio::test]
+async fn an_end_that_speaks_an_older_protocol_is_told_and_mended_by_one_that_does_not() {
+    let mut hello = without_keys(&node::bob());
+    assert_eq!(hello[0], VERSION);
+    hello[0] = VERSION - 1;
+    instead_of_bob(Some(hello), false, Step::Accepted, Code::HandshakeFailed).await;
 }
 
 #[tokio::test]

@@ -79,11 +79,11 @@ impl Driver {
                 ended = secure.run(frames, inbox.clone(), read) => ended,
                 () = overdue => Err(TransportError::TimedOut),
             };
-            match ended {
+            match &ended {
                 Ok(()) => tracing::debug!(peer = %peer.short(), link = link.0, "a link was closed"),
                 Err(error) => tracing::info!(peer = %peer.short(), link = link.0, %error, "a link broke"),
             }
-            let _ = inbox.send(Inbound::Input(Input::LinkDown(link))).await;
+            let _ = inbox.send(Inbound::Ended { link, error: ended.err() }).await;
         });
         Input::LinkUp { link, peer, dialled }
     }

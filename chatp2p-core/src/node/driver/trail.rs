@@ -9,6 +9,7 @@ use crate::identity::{PeerId, Username};
 use crate::protocol::wire::Reason;
 use crate::protocol::{CONNECT_TIMEOUT, Found, LinkId, State};
 use crate::record::Reach;
+use crate::transport::TransportError;
 
 use super::super::diagnosis::{CallersReport, EndpointReport, Failure, Step};
 
@@ -122,6 +123,13 @@ impl Trail {
     pub(super) fn refused(&mut self, link: LinkId, word: &str, at: Wall) {
         let code = known(word).unwrap_or(Code::Refused);
         self.conclude(link, at, Err(Failure::new(code, "this node does not accept the other end as it is")));
+    }
+
+    /// A link has ended. Before it was up, what the other end said that is no protocol of ours tells why.
+    pub(super) fn broke(&mut self, link: LinkId, error: Option<&TransportError>, at: Wall) {
+        if let Some(error @ TransportError::Protocol { .. }) = error {
+            self.conclude(link, at, Err(Failure::new(error.code(), error)));
+        }
     }
 
     /// After a turn: which links are up, and which are gone before they were.
