@@ -105,19 +105,53 @@ codes! {
     /// The address cannot be listened at.
     CannotListen = "cannot_listen", Some("Check the address: it must belong to this machine.");
     /// No transport dials such an endpoint.
-    UnsupportedEndpoint = "unsupported_endpoint", None;
+    UnsupportedEndpoint = "unsupported_endpoint", Some("Have the other peer advertise an address that starts with ws:// or wss://.");
     /// One cannot talk to oneself.
     Oneself = "oneself", Some("Choose another peer.");
     /// The peer did not answer at any of its addresses.
-    Unreachable = "unreachable", Some("Check that the other peer runs and that a firewall does not block its port.");
+    Unreachable = "unreachable", Some("Check that the other peer runs and that a firewall does not block its port. `chatp2p-peer doctor NAME` (GET /diagnostics/{name}) shows what was tried.");
+    /// The machine is there, and nobody listens at the port.
+    PortClosed = "port_closed", Some("Check that the other peer runs. If it does, compare the port: GET /diagnostics there shows where it listens.");
+    /// Nobody answered in time.
+    TimedOut = "timed_out", Some("Check that the other machine is on and its peer runs, and that no firewall or router on the way drops what is sent to its port.");
+    /// There is no way from here to the address.
+    AddressUnreachable = "address_unreachable", Some("Check this machine's network. If it is well, the other peer advertises an address of another network: have it started with --advertise and one that is reached from here.");
+    /// The host name leads nowhere.
+    HostUnknown = "host_unknown", Some("Check the host name that the other peer advertises (--advertise), and that this machine can look names up.");
+    /// Something else than a peer answers there.
+    NotChatp2p = "not_chatp2p", Some("Another program listens at that port. Check that the other peer runs, and compare the port: GET /diagnostics there shows where it listens.");
+    /// Another peer answers at the address than the one that was meant.
+    WrongKeyAtAddress = "wrong_key_at_address", Some("Another peer answers at this address. Check that the one you mean runs and is registered at the tracker, so that its present address is known.");
+    /// The two ends do not speak the same protocol, or not the same version of it.
+    HandshakeFailed = "handshake_failed", Some("Bring both peers to the same version of the program, and try again.");
+    /// The address is nearer than whoever named it, and is not dialled for that.
+    AddressWithheld = "address_withheld", Some("The tracker is farther away than this address, so it may not name it. Use a tracker in the same network as the peer, or have the peer started with --advertise and an address that is reached from everywhere.");
+    /// No peer can be at the address.
+    AddressUnusable = "address_unusable", Some("No peer can be at such an address. Have the other peer started with --advertise and its own.");
+    /// The address was dialled too often just now.
+    DialledTooOften = "dialled_too_often", Some("Wait a minute, then try again.");
+    /// The peer's record names no address.
+    NoAddress = "no_address", Some("The other peer says nowhere where it can be dialled: have it connect to this one, or have it started with --p2p.");
+    /// The name is that of a client without a key.
+    PeerWithoutKey = "peer_without_key", Some("Who goes by that name uses a program without keys. They need one that has, such as chatp2p-peer.");
+    /// The link was lost before it was up.
+    LinkLost = "link_lost", Some("Try again. If it stays so, look into the log of the other peer.");
+    /// The other end has another key for this node's name.
+    KeyChangedThere = "key_changed_there", Some("The other end knows another key by your name. Have them compare your safety number and take your present key: PUT /contacts/{name}/key there.");
+    /// The other end has no room.
+    FullThere = "full_there", Some("Ask the other end to make room: to answer the requests that wait there, or to remove contacts.");
+    /// The other end could not ask its tracker who this node is.
+    TrackerTroubleThere = "tracker_trouble_there", Some("The other end's tracker does not answer. Have them check it (GET /diagnostics there), then try again.");
+    /// This machine's clock and the tracker's differ.
+    ClockOff = "clock_off", Some("Set the clock of this machine, or have the tracker's set: the times beside messages are wrong until they agree.");
     /// The other end proved another key than the one that is known for this name.
     KeyChanged = "key_changed", Some("Ask your friend whether they reinstalled. If so, PUT the new key to /contacts/{name}/key; if not, somebody pretends to be them.");
     /// The other end could not be shown to own the name it goes by.
-    NameUnproved = "name_unproved", Some("The other peer must be registered at the tracker you both use.");
+    NameUnproved = "name_unproved", Some("Both peers must be registered at the same tracker, each under its own name: compare the trackers in GET /diagnostics of both.");
     /// The other end has no keys for encryption that this one could use.
     KeysUnusable = "keys_unusable", Some("Bring both peers to the same version of the program.");
     /// The other end refused the link.
-    Refused = "refused", None;
+    Refused = "refused", Some("The other end does not let this node in; it says no more than that. Ask them in another way whether they have blocked you, or have your request waiting.");
     /// This node was never connected to that peer.
     NotConnected = "not_connected", Some("POST /connect first.");
     /// The text is too long.
@@ -125,7 +159,7 @@ codes! {
     /// Too much waits for a contact who is away.
     OutboxFull = "outbox_full", Some("Wait until the contact is back and has received what is queued.");
     /// The node knows as many peers as it can.
-    ContactsFull = "contacts_full", None;
+    ContactsFull = "contacts_full", Some("Remove contacts that you do not need any more: GET /contacts shows all of them.");
     /// Another contact has that name here.
     ContactNameTaken = "contact_name_taken", Some("Choose another name for this contact: here, each has a name of their own.");
     /// The key is that of a contact.

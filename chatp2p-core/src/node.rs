@@ -5,6 +5,8 @@ mod announce;
 mod builder;
 mod contacts;
 mod conversations;
+mod diagnose;
+mod diagnosis;
 mod driver;
 mod events;
 mod handle;
@@ -27,6 +29,10 @@ pub use crate::protocol::{ContactRefusal, Event, Inbound, MAX_REQUEST_BYTES, MAX
 pub use builder::NodeBuilder;
 pub use contacts::{ContactBook, ContactCard, RequestCard};
 pub use conversations::{ConversationPage, ConversationSummary, LastMessage, MAX_CONVERSATIONS, MAX_EXCERPT};
+pub use diagnosis::{
+    CallersReport, EndpointReport, Failure, LinkReport, MAX_CLOCK_SKEW, NodeDiagnosis, OutboxReport, PeerDiagnosis,
+    Step, StepReport, StepState, TrackerDiagnosis,
+};
 pub use events::{EVENT_BACKLOG, Events};
 pub use handle::Node;
 
@@ -113,6 +119,16 @@ pub trait PeerNode: ContactBook + Debug + Send + Sync {
     /// # Errors
     /// [`NodeError::UnknownPeer`] when no key is pinned for that name.
     async fn forget_key(&self, name: &Username) -> Result<(), NodeError>;
+
+    /// How it is, for somebody who wonders why it is not reached. Asks the tracker, for at most five seconds.
+    async fn diagnostics(&self) -> Result<NodeDiagnosis, NodeError>;
+
+    /// Why there is a link to this peer, or none: what came of the last attempt, step by step. Makes none.
+    ///
+    /// # Errors
+    /// [`NodeError::Oneself`]; [`UnknownPeer`](NodeError::UnknownPeer) for a name that is no contact, that nobody has tried to
+    /// reach, and that the tracker does not list.
+    async fn diagnose(&self, name: &Username) -> Result<PeerDiagnosis, NodeError>;
 
     /// Listens to what happens from now on.
     fn subscribe(&self) -> Events;

@@ -6,6 +6,7 @@ mod clearance;
 pub(crate) mod crowd;
 mod memory;
 pub mod secure;
+mod unreached;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
@@ -25,6 +26,7 @@ pub use budget::{DialBudget, MAX_DIALS_PER_ADDRESS, MAX_DIALS_PER_TARGET};
 pub use clearance::{Clearance, NotCleared};
 pub use memory::MemoryTransport;
 pub use secure::SecureLink;
+pub use unreached::Unreached;
 #[cfg(feature = "websocket")]
 pub use websocket::WebSocketTransport;
 
@@ -125,6 +127,8 @@ pub enum TransportError {
     Unreachable {
         /// The endpoint.
         endpoint: Endpoint,
+        /// Of which kind the reason is.
+        cause: Unreached,
         /// Why.
         reason: String,
     },
@@ -161,12 +165,12 @@ impl TransportError {
             Self::Unsupported { .. } => Code::UnsupportedEndpoint,
             Self::AddressInUse { .. } => Code::PortInUse,
             Self::CannotListen { .. } => Code::CannotListen,
-            Self::WrongKey => Code::KeyChanged,
-            Self::Unreachable { .. }
-            | Self::NotCleared { .. }
-            | Self::Protocol { .. }
-            | Self::TimedOut
-            | Self::Closed => Code::Unreachable,
+            Self::WrongKey => Code::WrongKeyAtAddress,
+            Self::Unreachable { cause, .. } => cause.code(),
+            Self::NotCleared { reason, .. } => reason.code(),
+            Self::Protocol { .. } => Code::HandshakeFailed,
+            Self::TimedOut => Code::TimedOut,
+            Self::Closed => Code::LinkLost,
         }
     }
 }

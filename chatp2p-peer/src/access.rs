@@ -24,9 +24,10 @@ use chatp2p_core::record::network;
 use poem::http::{HeaderMap, Method};
 
 pub(crate) use book::CODE_LIFE;
-pub(crate) use command::good_for;
+pub(crate) use command::{good_for, last_page};
 pub use command::{link, token};
 use failures::Failures;
+pub(crate) use ledger::FOLDER;
 use ledger::{Ledger, LedgerError};
 pub(crate) use middleware::{Asked, remote};
 use presented::Presented;

@@ -3,6 +3,7 @@
 mod access;
 mod contacts;
 mod conversations;
+mod diagnostics;
 mod identity;
 mod messages;
 mod node;
@@ -15,6 +16,7 @@ mod secured;
 
 use poem_openapi::{OpenApiService, Tags};
 
+pub(crate) use diagnostics::{NodeReport, Outbox, PeerReport, State};
 pub(crate) use refusals::chain;
 use secured::Secured;
 
@@ -64,6 +66,7 @@ enum Tag {
 
 type Apis = (
     node::NodeApi,
+    diagnostics::DiagnosticsApi,
     passphrase::PassphraseApi,
     peers::PeersApi,
     messages::MessagesApi,
@@ -81,6 +84,7 @@ type Service = OpenApiService<Secured<Apis>, ()>;
 pub(crate) fn service() -> Service {
     let apis = (
         node::NodeApi,
+        diagnostics::DiagnosticsApi,
         passphrase::PassphraseApi,
         peers::PeersApi,
         messages::MessagesApi,

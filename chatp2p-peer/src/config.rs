@@ -10,7 +10,7 @@ use chatp2p_core::node::Inbound;
 use chatp2p_core::record::Host;
 use chatp2p_core::storage::Passphrase;
 use chatp2p_service::{Origin, Origins};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::access::Scope;
 use crate::secret_file;
@@ -88,6 +88,24 @@ pub enum Command {
     },
     /// Print a link that opens the page of a running peer with --require-token, once.
     Link,
+    /// Say how the running peer is, or why another one is not connected, and what to do about it.
+    Doctor(Doctor),
+}
+
+/// What to ask a running peer about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Doctor {
+    /// The name of a peer that is not connected; without one, how this peer is.
+    pub peer: Option<String>,
+    /// Where the running peer serves its API [default: where --bind says, or where it last asked for tokens].
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// A token for an API that asks for one: a file with nothing else in it.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with tokens.

@@ -2,15 +2,17 @@
 //! still asked for it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use chatp2p_core::clock::Wall;
+use chatp2p_core::code::Code;
 use chatp2p_core::node::{Events, NodeError, PeerNode};
 use chatp2p_core::storage::Profile;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
 use crate::live::Hub;
-use crate::start::{Order, Start, StartError, Started};
+use crate::start::{Order, Start, StartError, Started, Way};
 
 /// How long a stopped node may take to tell its last events, before the page is told nothing more of it.
 const LAST_EVENTS_WITHIN: Duration = Duration::from_secs(2);
@@ -21,6 +23,8 @@ pub(crate) struct Desk {
     starter: Arc<dyn Start>,
     hub: Arc<Hub>,
     running: Mutex<Option<Running>>,
+    /// Why nothing runs, if something was to.
+    failed: Mutex<Option<FailedStart>>,
     /// Held by whoever starts or stops.
     changing: AsyncMutex<()>,
 }
@@ -30,8 +34,17 @@ struct Running {
     node: Arc<dyn PeerNode>,
     profile: Arc<Profile>,
     tracker_url: String,
+    way: Way,
     /// Passes the node's events on, and ends with them.
     events: JoinHandle<()>,
+}
+
+/// A start that led to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FailedStart {
+    pub(crate) at: Wall,
+    pub(crate) code: Code,
+    pub(crate) detail: String,
 }
 
 /// Why the desk did not do it.
@@ -49,7 +62,8 @@ pub(crate) enum DeskError {
 
 impl Desk {
     pub(crate) fn new(starter: Arc<dyn Start>, hub: Arc<Hub>) -> Arc<Self> {
-        Arc::new(Self { starter, hub, running: Mutex::default(), changing: AsyncMutex::default() })
+        let (running, failed, changing) = (Mutex::default(), Mutex::default(), AsyncMutex::default());
+        Arc::new(Self { starter, hub, running, failed, changing })
     }
 
     /// The running node, if there is one.
@@ -67,6 +81,16 @@ impl Desk {
         self.look(|running| running.tracker_url.clone())
     }
 
+    /// How the running node is reached, as far as it was found out when it started.
+    pub(crate) fn way(&self) -> Option<Way> {
+        self.look(|running| running.way)
+    }
+
+    /// Why the last start led to nothing, until one succeeds.
+    pub(crate) fn failed_start(&self) -> Option<FailedStart> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn look<T>(&self, at: impl FnOnce(&Running) -> T) -> Option<T> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(at)
     }
@@ -82,7 +106,14 @@ impl Desk {
         if let Some(node) = self.node() {
             return Err(DeskError::AlreadyRunning(node.username().to_string()));
         }
-        let Started { node, profile, tracker_url } = self.starter.start(order).await?;
+        let started = self.starter.start(order).await;
+        let failed = started.as_ref().err().map(|error| FailedStart {
+            at: Wall::from(SystemTime::now()),
+            code: error.code(),
+            detail: error.to_string(),
+        });
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        let Started { node, profile, tracker_url, way } = started?;
         tracing::info!(username = %node.username(), peer_id = %node.peer_id(), "the node runs");
         let events = node.subscribe();
         // Whoever hears of the start and asks must find the node: until it is in its place, nobody can look. And nothing that
@@ -90,7 +121,7 @@ impl Desk {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         self.hub.started(node.username());
         let events = tokio::spawn(pass_on(events, Arc::clone(&self.hub)));
-        *running = Some(Running { node, profile, tracker_url, events });
+        *running = Some(Running { node, profile, tracker_url, way, events });
         Ok(())
     }
 

@@ -7,6 +7,7 @@ pub mod access;
 mod api;
 pub mod config;
 mod desk;
+pub mod doctor;
 mod guard;
 mod live;
 mod p2p;

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chatp2p_peer::access;
 use chatp2p_peer::config::{Command, Config};
+use chatp2p_peer::{access, doctor};
 use chatp2p_service::{dumps, logging, shutdown};
 use clap::Parser;
 use tokio::net::TcpListener;
@@ -19,7 +19,8 @@ async fn main() -> ExitCode {
     }
     let config = Config::parse();
     match serve(config).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             // Where even stderr is gone, the exit code has to do.
             writeln!(std::io::stderr(), "chatp2p-peer: {error:#}").ok();
@@ -28,16 +29,22 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+/// Does what the flags say. False when all that is left to say was said, and it was not that all is well.
+async fn serve(config: Config) -> anyhow::Result<bool> {
     let mut out = std::io::stdout();
     match &config.command {
-        Some(Command::Openapi) => return Ok(out.write_all(chatp2p_peer::openapi().as_bytes())?),
+        Some(Command::Openapi) => out.write_all(chatp2p_peer::openapi().as_bytes())?,
         Some(Command::Token { what }) => {
-            return access::token(&config.data_dir()?, what, &mut out, &mut std::io::stderr());
+            access::token(&config.data_dir()?, what, &mut out, &mut std::io::stderr())?;
         }
-        Some(Command::Link) => return access::link(&config.data_dir()?, &mut out),
-        None => {}
+        Some(Command::Link) => access::link(&config.data_dir()?, &mut out)?,
+        Some(Command::Doctor(ask)) => return doctor::doctor(config.bind, config.data_dir().ok(), ask, &mut out).await,
+        None => return serve_api(config, out).await.map(|()| true),
     }
+    Ok(true)
+}
+
+async fn serve_api(config: Config, mut out: impl Write) -> anyhow::Result<()> {
     logging::init(config.log_json);
     let bind = config.bind;
     let options = config.options()?;

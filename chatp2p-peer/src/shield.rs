@@ -16,7 +16,7 @@ use crate::config::{Encryption, Options};
 use crate::secret_file;
 
 /// What the peer's own certificate and its key are called.
-const CERTIFICATE: &str = "tls-cert.pem";
+pub(crate) const CERTIFICATE: &str = "tls-cert.pem";
 const KEY: &str = "tls-key.pem";
 
 /// Whether everybody needs a token at an API that listens there.

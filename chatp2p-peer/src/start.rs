@@ -4,6 +4,7 @@ mod address;
 mod node;
 
 use std::fmt::Debug;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -52,6 +53,17 @@ pub struct Started {
     pub profile: Arc<Profile>,
     /// The tracker that it is registered at.
     pub tracker_url: String,
+    /// How it is reached.
+    pub way: Way,
+}
+
+/// How a node is reached, as far as that is found out when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// Where its links come in.
+    pub listening: SocketAddr,
+    /// This machine's address on the way to the tracker.
+    pub towards_tracker: Option<IpAddr>,
 }
 
 /// Starts nodes.

@@ -103,6 +103,8 @@ const NEEDS: &[(&str, Option<Scope>)] = &[
     ("health", None),
     ("open_session", None),
     ("status", Some(Scope::Read)),
+    ("diagnostics", Some(Scope::Read)),
+    ("diagnose", Some(Scope::Read)),
     ("peers", Some(Scope::Read)),
     ("connected_peers", Some(Scope::Read)),
     ("messages", Some(Scope::Read)),

@@ -11,7 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use chatp2p_core::record::Endpoint;
-use chatp2p_core::transport::{Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
+use chatp2p_core::transport::{
+    Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError, Unreached,
+};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
@@ -69,8 +71,12 @@ impl Transport for UnixTransport {
     }
 
     async fn dial(&self, to: &Endpoint, _: &Clearance) -> Result<Link, TransportError> {
-        let unreachable =
-            |error: std::io::Error| TransportError::Unreachable { endpoint: to.clone(), reason: error.to_string() };
+        let unreachable = |error: std::io::Error| TransportError::Unreachable {
+            endpoint: to.clone(),
+            // No file is what a closed port is elsewhere.
+            cause: if error.kind() == ErrorKind::NotFound { Unreached::PortClosed } else { Unreached::of(&error) },
+            reason: error.to_string(),
+        };
         Ok(link(UnixStream::connect(self.file(to, "sock")?).await.map_err(unreachable)?))
     }
 }

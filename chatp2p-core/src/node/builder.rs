@@ -45,6 +45,7 @@ pub(super) struct Parts {
     pub(super) identity: Identity,
     pub(super) username: Username,
     pub(super) endpoints: Vec<Endpoint>,
+    pub(super) listening: Vec<Endpoint>,
     pub(super) store: Arc<dyn ProfileStore>,
     pub(super) tracker: Arc<dyn Tracker>,
     pub(super) transports: Vec<Arc<dyn Transport>>,
@@ -121,8 +122,8 @@ impl NodeBuilder {
                 .ok_or_else(|| TransportError::Unsupported { endpoint: at.clone() })?;
             listeners.push(transport.listen(at).await?);
         }
-        let mut endpoints =
-            self.advertise.unwrap_or_else(|| listeners.iter().map(|listener| listener.endpoint().clone()).collect());
+        let listening: Vec<Endpoint> = listeners.iter().map(|listener| listener.endpoint().clone()).collect();
+        let mut endpoints = self.advertise.unwrap_or_else(|| listening.clone());
         endpoints.truncate(MAX_ENDPOINTS);
         let identity = match self.identity {
             Some(identity) => identity,
@@ -132,6 +133,7 @@ impl NodeBuilder {
             identity,
             username: self.username,
             endpoints,
+            listening,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryProfile::default())),
             tracker: self.tracker,
             transports: self.transports,

@@ -4,8 +4,10 @@
 mod dials;
 mod heard;
 mod links;
+mod trail;
 
 pub(super) use dials::accept_all;
+pub(super) use trail::{Answer, Attempt, Sought};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -17,14 +19,14 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
 use crate::identity::PeerId;
-use crate::protocol::wire::Frame;
+use crate::protocol::wire::{Frame, Reason};
 use crate::protocol::{
     Ask, Command, CommandId, Decision, Effect, Event, Found, Input, LinkId, Loaded, Me, Outcome, Refusal, State,
 };
 use crate::record::{PeerRecord, Reach};
 use crate::storage::{Committed, StorageError};
 use crate::transport::crowd::Crowd;
-use crate::transport::{DialBudget, Link, SecureLink};
+use crate::transport::{DialBudget, Link, SecureLink, TransportError};
 
 use super::NodeError;
 use super::builder::{Parts, answer, seed};
@@ -52,8 +54,15 @@ const MAX_CALLERS_PER_ADDRESS: usize = 32;
 /// Answered when the command's turn is durable, or has failed.
 pub(super) type Reply = oneshot::Sender<Result<Outcome, CommandError>>;
 
-/// Looks at the state and answers by itself, also when there is none to look at.
-pub(super) type Look = Box<dyn FnOnce(Result<&State, &NodeError>) + Send>;
+/// Looks at what there is and answers by itself, also when there is nothing to look at.
+pub(super) type Look = Box<dyn FnOnce(Result<View<'_>, &NodeError>) + Send>;
+
+/// What there is to look at between turns.
+pub(super) struct View<'a> {
+    pub(super) state: &'a State,
+    pub(super) trail: &'a trail::Trail,
+    pub(super) links: &'a BTreeMap<LinkId, links::Outgoing>,
+}
 
 /// Why a command led to nothing.
 #[derive(Debug)]
@@ -72,8 +81,12 @@ pub(super) enum Inbound {
     Look(Look),
     /// A link that somebody else accepted.
     Accepted(Link),
-    /// A link is secure.
+    /// A link that somebody else opened is secure.
     Secured(SecureLink),
+    /// Dialling a peer has ended.
+    Dialled(dials::Dialled),
+    /// A link has ended, in good order or not.
+    Ended { link: LinkId, error: Option<TransportError> },
     /// Something happened on a link, or an answer came.
     Input(Input),
 }
@@ -85,6 +98,8 @@ impl fmt::Debug for Inbound {
             Self::Look(_) => "Look",
             Self::Accepted(_) => "Accepted",
             Self::Secured(_) => "Secured",
+            Self::Dialled(_) => "Dialled",
+            Self::Ended { .. } => "Ended",
             Self::Input(_) => "Input",
         })
     }
@@ -116,6 +131,7 @@ pub(super) struct Driver {
     dialling: Arc<Semaphore>,
     budget: Arc<DialBudget>,
     heard: heard::Heard,
+    trail: trail::Trail,
     /// Everything the driver has started; ends with it.
     tasks: JoinSet<()>,
 }
@@ -147,6 +163,7 @@ impl Driver {
             dialling: Arc::new(Semaphore::new(dials::MAX_DIALS)),
             budget: Arc::default(),
             heard: heard::Heard::default(),
+            trail: trail::Trail::default(),
             tasks: JoinSet::new(),
         }
     }
@@ -214,17 +231,38 @@ impl Driver {
                 self.shake_hands(link);
                 None
             }
-            Inbound::Secured(link) => Some(self.open(link)),
+            Inbound::Secured(link) => Some(self.open(link, None)),
+            Inbound::Dialled(dialled) => Some(self.take_dialled(dialled)),
+            Inbound::Ended { link, error } => {
+                self.links.remove(&link);
+                self.trail.broke(link, error.as_ref(), self.parts.now().wall);
+                Some(Input::LinkDown(link))
+            }
             Inbound::Input(input) => {
-                match &input {
-                    Input::LinkDown(link) => drop(self.links.remove(link)),
-                    Input::DialFailed { peer, .. } => drop(self.dials.remove(peer)),
-                    Input::Found { answer: Found::Record(record), .. } => self.hear_tracker(record.record()),
-                    Input::Frame { link, frame: Frame::Hello { record } } => self.hear_peer(*link, record.record()),
-                    _ => {}
-                }
+                self.note(&input);
                 Some(input)
             }
+        }
+    }
+
+    /// Notes what the driver itself has to know of an input.
+    fn note(&mut self, input: &Input) {
+        match input {
+            Input::Found { name, answer } => {
+                if self.state.is_sought(name) {
+                    self.trail.found(name, answer, self.parts.now().wall);
+                }
+                if let Found::Record(record) = answer {
+                    self.hear_tracker(record.record());
+                }
+            }
+            Input::Frame { link, frame: Frame::Hello { record } } => self.hear_peer(*link, record.record()),
+            Input::Frame { link, frame: Frame::Goodbye { reason } } => {
+                if let Some(peer) = self.links.get(link).map(|link| link.peer) {
+                    self.trail.goodbye(*link, peer, reason, self.parts.now().wall);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -233,10 +271,8 @@ impl Driver {
     }
 
     fn hear_peer(&mut self, link: LinkId, record: &PeerRecord) {
-        // Without an address of its own the other end is on this machine.
-        let across = self.links.get(&link).map(|link| link.remote.map_or(Reach::Process, |at| Reach::across(at.ip())));
         // Of a link that is gone already nothing is known.
-        let across = across.unwrap_or(Reach::Public);
+        let across = self.links.get(&link).map_or(Reach::Public, |link| links::across(link.remote));
         self.heard.said(record.peer_id, across, |peer| self.state.contact(peer).is_some());
     }
 
@@ -252,6 +288,7 @@ impl Driver {
                 let (asks, effects) = decision.release(&receipt);
                 asks.into_iter().for_each(|ask| self.look_up(ask));
                 effects.into_iter().for_each(|effect| self.carry_out(effect));
+                self.trail.settle(&self.state, self.parts.now());
             }
             Err(error) => {
                 drop(decision);
@@ -259,7 +296,7 @@ impl Driver {
             }
         }
         for look in std::mem::take(&mut self.looks) {
-            look(Ok(&self.state));
+            look(Ok(View { state: &self.state, trail: &self.trail, links: &self.links }));
         }
     }
 
@@ -295,7 +332,11 @@ impl Driver {
                 }
                 Inbound::Look(look) => look(Err(error)),
                 // Callers will call again; what came from links and tasks that are gone means nothing any more.
-                Inbound::Accepted(_) | Inbound::Secured(_) | Inbound::Input(_) => {}
+                Inbound::Accepted(_)
+                | Inbound::Secured(_)
+                | Inbound::Dialled(_)
+                | Inbound::Ended { .. }
+                | Inbound::Input(_) => {}
             }
         }
     }
@@ -308,7 +349,12 @@ impl Driver {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Send { link, frame } => self.transmit(link, &frame),
+            Effect::Send { link, frame } => {
+                if let Frame::Goodbye { reason: Reason::Refused(word) } = &frame {
+                    self.trail.refused(link, word, self.parts.now().wall);
+                }
+                self.transmit(link, &frame);
+            }
             // The link's task sends what it still has, says goodbye and ends.
             Effect::Close(link) => drop(self.links.remove(&link)),
             Effect::Dial { peer, endpoints } => self.dial(peer, endpoints),

@@ -17,7 +17,8 @@ use crate::transport::{Link, Listener};
 use super::announce::Announcer;
 use super::builder::{NodeBuilder, Parts, answer};
 use super::conversations::{self, Newest};
-use super::driver::{CommandError, Driver, INBOX, Inbound};
+use super::diagnosis::{NodeDiagnosis, PeerDiagnosis};
+use super::driver::{CommandError, Driver, INBOX, Inbound, View};
 use super::{
     ConversationPage, ConversationSummary, EVENT_BACKLOG, Events, HistoryPage, LastMessage, NodeError, NodeStatus,
     PeerNode, Receipt, TrackerStatus,
@@ -33,7 +34,7 @@ pub struct Node {
     driver: mpsc::Sender<Inbound>,
     /// Weak, so that what is told ends with those who tell it.
     events: broadcast::WeakSender<Event>,
-    tracker_status: watch::Receiver<TrackerStatus>,
+    pub(super) tracker_status: watch::Receiver<TrackerStatus>,
     /// Who was listed last, for when the tracker is silent.
     listed: Mutex<Vec<Registration>>,
     running: Mutex<Option<Running>>,
@@ -106,10 +107,18 @@ impl Node {
         &self,
         look: impl FnOnce(&State) -> T + Send + 'static,
     ) -> Result<T, NodeError> {
+        self.view(|view| look(view.state)).await
+    }
+
+    /// Looks at all that there is between turns.
+    pub(super) async fn view<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> Result<T, NodeError> {
         let (reply, answer) = oneshot::channel();
-        let looking = Box::new(move |state: Result<&State, &NodeError>| {
+        let looking = Box::new(move |view: Result<View<'_>, &NodeError>| {
             let unreadable = |error: &NodeError| StorageError::Unavailable { reason: error.to_string(), source: None };
-            drop(reply.send(state.map(look).map_err(unreadable)));
+            drop(reply.send(view.map(look).map_err(unreadable)));
         });
         self.driver.send(Inbound::Look(looking)).await.map_err(|_| NodeError::Stopped)?;
         Ok(answer.await.map_err(|_| NodeError::Stopped)??)
@@ -288,6 +297,15 @@ impl PeerNode for Node {
 
     async fn forget_key(&self, name: &Username) -> Result<(), NodeError> {
         self.command(Command::ForgetKey(name.clone())).await?.map(drop).map_err(|refusal| explain(refusal, name))
+    }
+
+    async fn diagnostics(&self) -> Result<NodeDiagnosis, NodeError> {
+        self.is_running().await?;
+        self.diagnose_itself().await
+    }
+
+    async fn diagnose(&self, name: &Username) -> Result<PeerDiagnosis, NodeError> {
+        self.diagnose_peer(name).await
     }
 
     fn subscribe(&self) -> Events {

@@ -119,10 +119,14 @@ impl Talk {
         self.queued > 0 || !self.unacknowledged.is_empty()
     }
 
+    /// How many entries are not acknowledged, and their bytes.
+    pub(super) fn outbox(&self) -> (u64, u64) {
+        (self.queued + self.unacknowledged.len() as u64, self.queued_bytes + self.unacknowledged_bytes)
+    }
+
     /// Whether the outbox takes one more entry of this weight.
     pub(super) fn has_room_for(&self, weight: usize) -> bool {
-        let entries = self.queued + self.unacknowledged.len() as u64;
-        let bytes = self.queued_bytes + self.unacknowledged_bytes;
+        let (entries, bytes) = self.outbox();
         entries < MAX_OUTBOX && bytes + weight as u64 <= MAX_OUTBOX_BYTES
     }
 

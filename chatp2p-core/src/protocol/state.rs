@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::clock::Now;
 use crate::crypto::Keyring;
 use crate::identity::{PeerId, Username};
-use crate::message::Epoch;
+use crate::message::{Epoch, MAX_TEXT_BYTES};
 use crate::record::{PreKeys, SignedRecord};
 use crate::storage::{Change, Contact, Request, Snapshot, StorageError};
 
@@ -171,6 +171,29 @@ impl State {
     /// Whether there is a live link to this peer.
     pub fn is_connected(&self, peer: PeerId) -> bool {
         self.is_up(peer)
+    }
+
+    /// The link on which entries go to this peer.
+    pub fn active_link(&self, peer: PeerId) -> Option<LinkId> {
+        self.presences.get(&peer)?.active
+    }
+
+    /// Whether this peer is being dialled, or will be again without anybody asking for it.
+    pub fn is_trying(&self, peer: PeerId) -> bool {
+        self.presences.get(&peer).is_some_and(|presence| presence.dial != Dial::Idle)
+    }
+
+    /// Whether the tracker is asked about this name in order to dial who goes by it.
+    pub fn is_sought(&self, name: &Username) -> bool {
+        self.finds.get(name).is_some_and(|find| !find.connects.is_empty() || find.dial.is_some())
+    }
+
+    /// How many entries wait for this peer to acknowledge them, how many bytes they are, and whether there is room for a text
+    /// of the largest size.
+    pub fn outbox(&self, peer: PeerId) -> (u64, u64, bool) {
+        let Some(talk) = self.talks.get(&peer) else { return (0, 0, true) };
+        let (entries, bytes) = talk.outbox();
+        (entries, bytes, talk.has_room_for(MAX_TEXT_BYTES))
     }
 
     /// All contacts, the forgotten ones included.

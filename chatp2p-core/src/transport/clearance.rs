@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::budget::DialBudget;
+use crate::code::Code;
 use crate::record::Reach;
 
 /// For whose sake something is dialled, and how often that may be.
@@ -30,6 +31,17 @@ pub enum NotCleared {
     /// It was dialled too often within a minute.
     #[error("{0} was dialled too often just now, without the peer being there")]
     TooOften(SocketAddr),
+}
+
+impl NotCleared {
+    /// The stable code for it.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::NoPeer(_) => Code::AddressUnusable,
+            Self::TooNear(_) => Code::AddressWithheld,
+            Self::TooOften(_) => Code::DialledTooOften,
+        }
+    }
 }
 
 impl Clearance {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::PollSender;
 
-use super::{Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError};
+use super::{Clearance, Link, Listener, MAX_LINK_MESSAGE_BYTES, Transport, TransportError, Unreached};
 use crate::record::Endpoint;
 
 const SCHEME: &str = "memory";
@@ -74,14 +74,18 @@ impl Transport for MemoryTransport {
     }
 
     async fn dial(&self, to: &Endpoint, _: &Clearance) -> Result<Link, TransportError> {
-        let unreachable =
-            |reason: &str| TransportError::Unreachable { endpoint: to.clone(), reason: reason.to_owned() };
-        let listener = self.names().get(name_of(to)?).cloned().ok_or_else(|| unreachable("nobody listens there"))?;
+        let unreachable = |cause, reason: &str| TransportError::Unreachable {
+            endpoint: to.clone(),
+            cause,
+            reason: reason.to_owned(),
+        };
+        let listener = self.names().get(name_of(to)?).cloned();
+        let listener = listener.ok_or_else(|| unreachable(Unreached::PortClosed, "nobody listens there"))?;
         // The link is made only once it can be handed over: a dial that is given up leaves nothing behind.
         let place = match timeout(DIAL_TIMEOUT, listener.reserve()).await {
             Ok(Ok(place)) => place,
-            Ok(Err(_)) => return Err(unreachable("the listener is gone")),
-            Err(_) => return Err(unreachable("the listener accepts nobody")),
+            Ok(Err(_)) => return Err(unreachable(Unreached::PortClosed, "the listener is gone")),
+            Err(_) => return Err(unreachable(Unreached::Silent, "the listener accepts nobody")),
         };
         let (ours, theirs) = pair();
         place.send(theirs);

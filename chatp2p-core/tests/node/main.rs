@@ -4,6 +4,7 @@
 mod connecting;
 mod contacts;
 mod conversations;
+mod diagnosis;
 mod dialling;
 mod healing;
 mod impostors;

@@ -71,6 +71,14 @@ pub fn link(data_dir: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where the peer that runs with this data and asks for tokens was last, if one ever did. Nothing is made for the question.
+pub(crate) fn last_page(data_dir: &Path) -> Option<String> {
+    if !data_dir.is_dir() {
+        return None;
+    }
+    Ledger::open(data_dir).ok()?.current().ok()?.page.clone()
+}
+
 /// Whether something takes connections where the page is.
 fn answers(page: &str) -> bool {
     let authority = page.split_once("://").map_or(page, |(_, rest)| rest).trim_end_matches('/');

@@ -11,7 +11,7 @@ use chatp2p_core::storage::private;
 
 use super::book::{Book, BookError};
 
-const FOLDER: &str = "access";
+pub(crate) const FOLDER: &str = "access";
 const BOOK: &str = "tokens.json";
 const LOCK: &str = "lock";
 

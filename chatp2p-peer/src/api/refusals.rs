@@ -115,6 +115,13 @@ statuses! {
     Reading:
         400 "`not_running`.",
         500 "`storage_failed`.";
+    /// `GET /diagnostics`.
+    Examining: 500 "`storage_failed`.";
+    /// `GET /diagnostics/{name}`.
+    Diagnosing:
+        400 "`not_running`, or `oneself`.",
+        404 "`unknown_peer`: it is no contact, nobody has tried to connect to it, and the tracker does not list it.",
+        500 "`storage_failed`.";
     /// `GET /messages` and `GET /conversations`.
     History:
         400 "`not_running`.",

@@ -12,7 +12,7 @@ use chatp2p_core::transport::websocket::WebSocketTransport;
 use chatp2p_core::transport::{Listener, Transport, TransportError};
 
 use super::address::{self, Known};
-use super::{Order, Port, Start, StartError, Started};
+use super::{Order, Port, Start, StartError, Started, Way};
 use crate::config::{DEFAULT_P2P, Options};
 
 /// Starts nodes as the options say.
@@ -86,7 +86,8 @@ impl Start for NodeStarter {
         let door = self.open_door(order.port).await?;
         // Asked first, so that a tracker that is away costs no profile and says so by itself.
         tracker.health().await?;
-        let endpoints = self.endpoints(door.at, tracker.local_address().await);
+        let way = Way { listening: door.at, towards_tracker: tracker.local_address().await };
+        let endpoints = self.endpoints(way.listening, way.towards_tracker);
         let passphrase = order.passphrase.as_ref().or(self.options.passphrase.as_ref());
         let profile = match passphrase {
             Some(passphrase) => Profile::unlock(&self.options.data_dir, &order.username, passphrase).await?,
@@ -102,7 +103,7 @@ impl Start for NodeStarter {
             Some(listener) => node.listener(listener),
             None => node,
         };
-        Ok(Started { node: Arc::new(node.start().await?), profile: Arc::new(profile), tracker_url })
+        Ok(Started { node: Arc::new(node.start().await?), profile: Arc::new(profile), tracker_url, way })
     }
 }
 

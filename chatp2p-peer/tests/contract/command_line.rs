@@ -41,7 +41,7 @@ async fn every_operation_is_described_with_examples_and_its_refusals() {
             assert!(path == "/health" || responses.contains_key("421"), "refusals of {method} {path}");
         }
     }
-    assert_eq!(operations, 32);
+    assert_eq!(operations, 34);
 }
 
 #[tokio::test]

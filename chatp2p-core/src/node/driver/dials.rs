@@ -6,16 +6,26 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::clock::Wall;
+use crate::code::Code;
 use crate::identity::PeerId;
 use crate::protocol::{CONNECT_TIMEOUT, Input};
 use crate::record::Endpoint;
 use crate::transport::{Clearance, Link, Listener, SecureLink, TransportError, secure};
 
 use super::super::builder::{Parts, transport_for};
+use super::super::diagnosis::{EndpointReport, Failure, Step};
 use super::{Driver, Inbound};
 
 /// The most dials at the same time; more wait for their turn.
 pub(super) const MAX_DIALS: usize = 64;
+
+/// How dialling a peer went.
+pub(in crate::node) struct Dialled {
+    peer: PeerId,
+    tried: Vec<EndpointReport>,
+    link: Option<SecureLink>,
+}
 
 impl Driver {
     /// Dials a peer at one endpoint after another until one answers and proves the key.
@@ -26,15 +36,29 @@ impl Driver {
         let turn = Arc::clone(&self.dialling);
         let dial = self.tasks.spawn(async move {
             let Ok(_turn) = turn.acquire_owned().await else { return };
-            let inbound = match dial_any(&parts, peer, &endpoints, &clearance).await {
-                Ok(link) => Inbound::Secured(link),
-                Err(reason) => Inbound::Input(Input::DialFailed { peer, reason }),
-            };
-            let _ = inbox.send(inbound).await;
+            let dialled = dial_any(&parts, peer, &endpoints, &clearance).await;
+            let _ = inbox.send(Inbound::Dialled(dialled)).await;
         });
         if let Some(earlier) = self.dials.insert(peer, dial) {
             earlier.abort();
         }
+    }
+
+    /// Takes note of how dialling a peer went.
+    pub(super) fn take_dialled(&mut self, dialled: Dialled) -> Input {
+        let Dialled { peer, tried, link } = dialled;
+        let (now, reason) = (self.parts.now(), reason(&tried));
+        let endpoint = tried.last().map(|tried| tried.endpoint.to_string());
+        let input = match link {
+            Some(link) => self.open(link, endpoint),
+            None => {
+                self.dials.remove(&peer);
+                Input::DialFailed { peer, reason }
+            }
+        };
+        let link = if let Input::LinkUp { link, .. } = &input { Some(*link) } else { None };
+        self.trail.dialled(peer, tried, link, now);
+        input
     }
 
     /// Secures a link that somebody else opened. When too many are at that already, one that has been at it for long goes.
@@ -77,41 +101,67 @@ pub(in crate::node) async fn accept_all(mut listener: Box<dyn Listener>, inbox: 
     }
 }
 
-async fn dial_any(
-    parts: &Parts,
-    peer: PeerId,
-    endpoints: &[Endpoint],
-    clearance: &Clearance,
-) -> Result<SecureLink, String> {
-    if endpoints.is_empty() {
-        return Err("it has no address".to_owned());
-    }
-    let share = CONNECT_TIMEOUT / u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
+async fn dial_any(parts: &Parts, peer: PeerId, endpoints: &[Endpoint], clearance: &Clearance) -> Dialled {
+    let share = CONNECT_TIMEOUT / u32::try_from(endpoints.len()).unwrap_or(u32::MAX).max(1);
     // A little less than a connect may take in all, so that its caller learns the reason and not only the time-out.
     let share = share.saturating_sub(Duration::from_millis(200));
-    let mut reasons = Vec::new();
+    let mut tried = Vec::new();
     for endpoint in endpoints {
-        let attempt =
-            timeout(share, dial_one(parts, peer, endpoint, clearance)).await.unwrap_or(Err(TransportError::TimedOut));
-        match attempt {
-            Ok(link) => return Ok(link),
-            Err(TransportError::Unreachable { endpoint, reason }) => reasons.push(format!("{endpoint}: {reason}")),
-            Err(TransportError::NotCleared { endpoint, reason }) => reasons.push(format!("{endpoint}: {reason}")),
-            Err(error) => reasons.push(format!("{endpoint}: {error}")),
+        let mut step = Step::Dialled;
+        let attempt = timeout(share, dial_one(parts, peer, endpoint, clearance, &mut step)).await;
+        let (link, failure) = match attempt.unwrap_or(Err(TransportError::TimedOut)) {
+            Ok(link) => (Some(link), None),
+            Err(error) => {
+                step = if is_before_dialling(&error) { Step::Resolved } else { step };
+                (None, Some(Failure::new(error.code(), why(&error))))
+            }
+        };
+        let at: Wall = parts.now().wall;
+        tried.push(EndpointReport { endpoint: endpoint.clone(), at, step, failure });
+        if link.is_some() {
+            return Dialled { peer, tried, link };
         }
     }
-    Err(reasons.join("; "))
+    Dialled { peer, tried, link: None }
 }
 
+/// Nothing was sent to anybody.
+fn is_before_dialling(error: &TransportError) -> bool {
+    matches!(error, TransportError::Unsupported { .. } | TransportError::NotCleared { .. })
+        || error.code() == Code::HostUnknown
+}
+
+/// What happened, without the endpoint, which stands beside it.
+fn why(error: &TransportError) -> String {
+    match error {
+        TransportError::Unreachable { reason, .. } => reason.clone(),
+        TransportError::NotCleared { reason, .. } => reason.to_string(),
+        error => error.to_string(),
+    }
+}
+
+/// The same about all endpoints, for whoever waits.
+fn reason(tried: &[EndpointReport]) -> String {
+    if tried.is_empty() {
+        return "it has no address".to_owned();
+    }
+    let reasons = tried.iter().filter_map(|tried| Some((&tried.endpoint, tried.failure.as_ref()?)));
+    let reasons: Vec<String> = reasons.map(|(endpoint, failure)| format!("{endpoint}: {}", failure.detail)).collect();
+    reasons.join("; ")
+}
+
+/// `step` says how far it is, also to whoever gives it up.
 async fn dial_one(
     parts: &Parts,
     peer: PeerId,
     endpoint: &Endpoint,
     clearance: &Clearance,
+    step: &mut Step,
 ) -> Result<SecureLink, TransportError> {
     let transport = transport_for(&parts.transports, endpoint)
         .ok_or_else(|| TransportError::Unsupported { endpoint: endpoint.clone() })?;
     let link = transport.dial(endpoint, clearance).await?;
+    *step = Step::Secured;
     let link = secure::client(link, &parts.identity, peer).await?;
     clearance.found(link.remote());
     Ok(link)

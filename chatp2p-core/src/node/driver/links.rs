@@ -7,10 +7,14 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
+use crate::clock::Wall;
+use crate::identity::PeerId;
 use crate::protocol::wire::{self, Frame};
 use crate::protocol::{Input, LinkId, MAX_IN_FLIGHT};
+use crate::record::Reach;
 use crate::transport::{SecureLink, TransportError};
 
+use super::super::diagnosis::LinkReport;
 use super::{Driver, Inbound};
 
 /// How many frames wait for a link: all entries that may be in flight, and as many acknowledgements, of which there is
@@ -22,28 +26,45 @@ const OUTGOING: usize = 2 * MAX_IN_FLIGHT;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The driver's end of a link's task. Letting go of it closes the link.
-pub(super) struct Outgoing {
+pub(in crate::node) struct Outgoing {
     frames: mpsc::Sender<Bytes>,
+    pub(super) peer: PeerId,
     /// The address of the other end, if it has one.
     pub(super) remote: Option<SocketAddr>,
+    /// What was dialled, if this end did.
+    endpoint: Option<String>,
+    dialled: bool,
+    since: Wall,
     _held: oneshot::Sender<()>,
 }
 
+impl Outgoing {
+    /// What a person is told about it.
+    pub(in crate::node) fn report(&self) -> LinkReport {
+        let remote = self.remote.map(|remote| remote.to_string());
+        let endpoint = self.endpoint.clone().or(remote);
+        LinkReport { endpoint, dialled: self.dialled, since: self.since }
+    }
+}
+
 impl Driver {
-    /// Starts the task of a new link.
-    pub(super) fn open(&mut self, secure: SecureLink) -> Input {
+    /// Starts the task of a new link, which goes to this endpoint if this end dialled it.
+    pub(super) fn open(&mut self, secure: SecureLink, endpoint: Option<String>) -> Input {
         self.last_link += 1;
         let link = LinkId(self.last_link);
         let (peer, dialled) = (secure.peer(), secure.dialled());
         if dialled {
             self.dials.remove(&peer);
         }
+        let since = self.parts.now().wall;
         if !dialled {
+            self.trail.called(across(secure.remote()), since);
             self.make_room(link, secure.remote());
         }
         let (outgoing, frames) = mpsc::channel::<Bytes>(OUTGOING);
         let (held, let_go) = oneshot::channel::<()>();
-        self.links.insert(link, Outgoing { frames: outgoing, remote: secure.remote(), _held: held });
+        let remote = secure.remote();
+        self.links.insert(link, Outgoing { frames: outgoing, peer, remote, endpoint, dialled, since, _held: held });
         let inbox = self.own_inbox.clone();
         self.tasks.spawn(async move {
             let read = move |bytes: Bytes| match wire::decode(&bytes) {
@@ -58,11 +79,11 @@ impl Driver {
                 ended = secure.run(frames, inbox.clone(), read) => ended,
                 () = overdue => Err(TransportError::TimedOut),
             };
-            match ended {
+            match &ended {
                 Ok(()) => tracing::debug!(peer = %peer.short(), link = link.0, "a link was closed"),
                 Err(error) => tracing::info!(peer = %peer.short(), link = link.0, %error, "a link broke"),
             }
-            let _ = inbox.send(Inbound::Input(Input::LinkDown(link))).await;
+            let _ = inbox.send(Inbound::Ended { link, error: ended.err() }).await;
         });
         Input::LinkUp { link, peer, dialled }
     }
@@ -86,4 +107,9 @@ impl Driver {
             self.pending.push_back(Input::LinkDown(link));
         }
     }
+}
+
+/// Across what the other end of a link was reached. Without an address of its own it is on this machine.
+pub(super) fn across(remote: Option<SocketAddr>) -> Reach {
+    remote.map_or(Reach::Process, |at| Reach::across(at.ip()))
 }

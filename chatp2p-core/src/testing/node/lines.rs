@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{Sink, Stream};
 
 use crate::record::Endpoint;
-use crate::transport::{Clearance, Link, LinkSink, LinkStream, Listener, Transport, TransportError};
+use crate::transport::{Clearance, Link, LinkSink, LinkStream, Listener, Transport, TransportError, Unreached};
 
 /// Another transport, and a hand on every link that was dialled through it. What a switch does, it does to the links
 /// that are there; those that are dialled later are whole.
@@ -135,7 +135,8 @@ impl Transport for Lines {
     async fn dial(&self, to: &Endpoint, clearance: &Clearance) -> Result<Link, TransportError> {
         self.shared.dials.fetch_add(1, Ordering::SeqCst);
         if self.shared.closed.load(Ordering::SeqCst) {
-            return Err(TransportError::Unreachable { endpoint: to.clone(), reason: "the line is down".to_owned() });
+            let (endpoint, reason) = (to.clone(), "the line is down".to_owned());
+            return Err(TransportError::Unreachable { endpoint, cause: Unreached::NoWay, reason });
         }
         let link = self.inner.dial(to, clearance).await?;
         let line = Arc::new(Line::default());

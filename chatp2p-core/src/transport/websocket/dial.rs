@@ -15,12 +15,12 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
-use tokio_tungstenite::tungstenite::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::{self, ClientRequestBuilder};
 
 use super::link::{Watched, link};
 use super::{CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, KeepAlive, SUB_PROTOCOL, limits};
 use crate::record::{Endpoint, Host};
-use crate::transport::{Clearance, Link, NotCleared, TransportError};
+use crate::transport::{Clearance, Link, NotCleared, TransportError, Unreached};
 
 /// How many addresses of one host name are tried: one per IP version and one to spare. More would make a name a weapon that
 /// points many dials at victims.
@@ -35,14 +35,14 @@ pub(super) async fn dial(
     let (Some(host), Some(port), "ws" | "wss") = (to.host(), to.port(), to.scheme()) else {
         return Err(TransportError::Unsupported { endpoint: to.clone() });
     };
-    let silent = |_| unreachable(to, "no answer in time");
+    let silent = |_| unreachable(to, Unreached::Silent, "no answer in time");
     let connecting = timeout(CONNECT_TIMEOUT, connect(to, host, port, clearance));
     let (socket, remote) = connecting.await.map_err(silent)??;
     let handshake = async {
         if to.scheme() == "ws" {
             return upgrade(to, socket, remote, keep_alive).await;
         }
-        let socket = encrypt(host, socket, trust).await.map_err(|error| unreachable(to, error))?;
+        let socket = encrypt(host, socket, trust).await.map_err(|error| not_encrypted(to, &error))?;
         upgrade(to, socket, remote, keep_alive).await
     };
     timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(silent)?
@@ -55,13 +55,14 @@ async fn connect(
     port: u16,
     clearance: &Clearance,
 ) -> Result<(TcpStream, SocketAddr), TransportError> {
-    let failed = |error: io::Error| unreachable(to, error);
+    let failed = |error: io::Error| unreachable(to, Unreached::of(&error), error);
+    let unknown = |error: io::Error| unreachable(to, Unreached::HostUnknown, error);
     let addresses: Vec<SocketAddr> = match host {
         Host::Ip(ip) => vec![SocketAddr::new(*ip, port)],
-        Host::Name(name) => lookup_host((name.as_str(), port)).await.map_err(failed)?.take(MAX_ADDRESSES).collect(),
+        Host::Name(name) => lookup_host((name.as_str(), port)).await.map_err(unknown)?.take(MAX_ADDRESSES).collect(),
     };
     let not_cleared = |reason| TransportError::NotCleared { endpoint: to.clone(), reason };
-    let mut why = unreachable(to, "the name leads nowhere");
+    let mut why = unreachable(to, Unreached::HostUnknown, "the name leads nowhere");
     for address in addresses {
         match open(address, clearance).await {
             Ok(Ok((socket, remote))) => {
@@ -120,14 +121,29 @@ async fn upgrade<S>(to: &Endpoint, socket: S, remote: SocketAddr, keep_alive: Ke
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let uri = to.to_string().parse().map_err(|error| unreachable(to, error))?;
+    let uri = to.to_string().parse().map_err(|error| unreachable(to, Unreached::Other, error))?;
     let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUB_PROTOCOL);
     // Anything but an upgrade to our sub-protocol is an error, a redirect included.
     let upgrading = client_async_with_config(request, Watched::new(socket), Some(limits()));
-    let (socket, _) = upgrading.await.map_err(|error| unreachable(to, error))?;
+    let (socket, _) = upgrading.await.map_err(|error| unreachable(to, answered(&error), error))?;
     Ok(link(socket, Some(remote), keep_alive))
 }
 
-fn unreachable(endpoint: &Endpoint, reason: impl Display) -> TransportError {
-    TransportError::Unreachable { endpoint: endpoint.clone(), reason: reason.to_string() }
+/// What it means that somebody took the connection and did not become a peer.
+fn answered(error: &tungstenite::Error) -> Unreached {
+    match error {
+        // A peer whose node does not run says so with 503, and so does a proxy before one that is away.
+        tungstenite::Error::Http(response) if response.status().is_server_error() => Unreached::Other,
+        tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Unreached::Silent,
+        _ => Unreached::NotAPeer,
+    }
+}
+
+/// TLS of `wss://` did not come about: whoever is there has no certificate that this machine trusts for the name.
+fn not_encrypted(to: &Endpoint, error: &io::Error) -> TransportError {
+    unreachable(to, Unreached::NotAPeer, format_args!("no TLS as for wss://: {error}"))
+}
+
+fn unreachable(endpoint: &Endpoint, cause: Unreached, reason: impl Display) -> TransportError {
+    TransportError::Unreachable { endpoint: endpoint.clone(), cause, reason: reason.to_string() }
 }
