@@ -16,10 +16,10 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
-use crate::identity::PeerId;
+use crate::identity::{PeerId, Username};
 use crate::protocol::wire::Frame;
 use crate::protocol::{
-    Ask, Command, CommandId, Decision, Effect, Event, Found, Input, LinkId, Loaded, Me, Outcome, Refusal, State,
+    Ask, Command, CommandId, Decision, Effect, Event, Input, LinkId, Loaded, Me, Outcome, Refusal, State,
 };
 use crate::record::{PeerRecord, Reach};
 use crate::storage::{Committed, StorageError};
@@ -27,7 +27,8 @@ use crate::transport::crowd::Crowd;
 use crate::transport::{DialBudget, Link, SecureLink};
 
 use super::NodeError;
-use super::builder::{Parts, answer, seed};
+use super::builder::{Parts, seed};
+use super::trackers::Answer;
 
 /// How much waits for the driver before its callers wait. Each may be a frame of the largest size, so that this bounds
 /// the memory that hostile links can fill to 256 MiB.
@@ -74,6 +75,8 @@ pub(super) enum Inbound {
     Accepted(Link),
     /// A link is secure.
     Secured(SecureLink),
+    /// What the trackers know of a name.
+    Found { name: Username, answer: Answer },
     /// Something happened on a link, or an answer came.
     Input(Input),
 }
@@ -85,6 +88,7 @@ impl fmt::Debug for Inbound {
             Self::Look(_) => "Look",
             Self::Accepted(_) => "Accepted",
             Self::Secured(_) => "Secured",
+            Self::Found { .. } => "Found",
             Self::Input(_) => "Input",
         })
     }
@@ -215,21 +219,22 @@ impl Driver {
                 None
             }
             Inbound::Secured(link) => Some(self.open(link)),
+            Inbound::Found { name, answer: Answer { found: answer, named } } => {
+                for (at, peer, endpoints) in named {
+                    self.heard.listed(at, peer, endpoints, |peer| self.state.contact(peer).is_some());
+                }
+                Some(Input::Found { name, answer })
+            }
             Inbound::Input(input) => {
                 match &input {
                     Input::LinkDown(link) => drop(self.links.remove(link)),
                     Input::DialFailed { peer, .. } => drop(self.dials.remove(peer)),
-                    Input::Found { answer: Found::Record(record), .. } => self.hear_tracker(record.record()),
                     Input::Frame { link, frame: Frame::Hello { record } } => self.hear_peer(*link, record.record()),
                     _ => {}
                 }
                 Some(input)
             }
         }
-    }
-
-    fn hear_tracker(&mut self, record: &PeerRecord) {
-        self.heard.listed(record.peer_id, &record.endpoints, |peer| self.state.contact(peer).is_some());
     }
 
     fn hear_peer(&mut self, link: LinkId, record: &PeerRecord) {
@@ -295,7 +300,7 @@ impl Driver {
                 }
                 Inbound::Look(look) => look(Err(error)),
                 // Callers will call again; what came from links and tasks that are gone means nothing any more.
-                Inbound::Accepted(_) | Inbound::Secured(_) | Inbound::Input(_) => {}
+                Inbound::Accepted(_) | Inbound::Secured(_) | Inbound::Found { .. } | Inbound::Input(_) => {}
             }
         }
     }
@@ -332,28 +337,22 @@ impl Driver {
     fn look_up(&mut self, ask: Ask) {
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
         self.tasks.spawn(async move {
-            let input = match ask {
-                Ask::Find(name) => {
-                    let answer = match answer(parts.tracker.find(&name)).await {
-                        Ok(Some(found)) => {
-                            found.record.map_or(Found::Unsigned, |record| Found::Record(Box::new(record)))
-                        }
-                        Ok(None) => Found::Nobody,
-                        Err(error) => Found::Trouble(error.code()),
-                    };
-                    Input::Found { name, answer }
+            let inbound = match ask {
+                Ask::Find { name, known } => {
+                    let answer = parts.trackers.find(&name, &known).await;
+                    Inbound::Found { name, answer }
                 }
                 Ask::Queued { load, peer, limit } => {
                     let entries = parts.store.queued(peer, limit).await.ok().map(Loaded::Queued);
-                    Input::Loaded { load, entries }
+                    Inbound::Input(Input::Loaded { load, entries })
                 }
                 Ask::Logged { load, peer, epoch, range, limit } => {
                     let entries = parts.store.logged(peer, epoch, range, limit).await.ok().map(Loaded::Logged);
-                    Input::Loaded { load, entries }
+                    Inbound::Input(Input::Loaded { load, entries })
                 }
             };
             // The driver outlives its tasks.
-            let _ = inbox.send(Inbound::Input(input)).await;
+            let _ = inbox.send(inbound).await;
         });
     }
 }

@@ -21,12 +21,15 @@ impl Driver {
     /// Dials a peer at one endpoint after another until one answers and proves the key.
     pub(super) fn dial(&mut self, peer: PeerId, endpoints: Vec<Endpoint>) {
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
-        let named_by = self.heard.named_by(peer, &endpoints, parts.tracker.reach());
-        let clearance = Clearance::new(named_by, Arc::clone(&self.budget));
+        let cleared = |endpoint| {
+            let named_by = self.heard.named_by(peer, &endpoint, &parts.trackers);
+            (endpoint, Clearance::new(named_by, Arc::clone(&self.budget)))
+        };
+        let endpoints: Vec<_> = endpoints.into_iter().map(cleared).collect();
         let turn = Arc::clone(&self.dialling);
         let dial = self.tasks.spawn(async move {
             let Ok(_turn) = turn.acquire_owned().await else { return };
-            let inbound = match dial_any(&parts, peer, &endpoints, &clearance).await {
+            let inbound = match dial_any(&parts, peer, &endpoints).await {
                 Ok(link) => Inbound::Secured(link),
                 Err(reason) => Inbound::Input(Input::DialFailed { peer, reason }),
             };
@@ -77,12 +80,7 @@ pub(in crate::node) async fn accept_all(mut listener: Box<dyn Listener>, inbox: 
     }
 }
 
-async fn dial_any(
-    parts: &Parts,
-    peer: PeerId,
-    endpoints: &[Endpoint],
-    clearance: &Clearance,
-) -> Result<SecureLink, String> {
+async fn dial_any(parts: &Parts, peer: PeerId, endpoints: &[(Endpoint, Clearance)]) -> Result<SecureLink, String> {
     if endpoints.is_empty() {
         return Err("it has no address".to_owned());
     }
@@ -90,7 +88,7 @@ async fn dial_any(
     // A little less than a connect may take in all, so that its caller learns the reason and not only the time-out.
     let share = share.saturating_sub(Duration::from_millis(200));
     let mut reasons = Vec::new();
-    for endpoint in endpoints {
+    for (endpoint, clearance) in endpoints {
         let attempt =
             timeout(share, dial_one(parts, peer, endpoint, clearance)).await.unwrap_or(Err(TransportError::TimedOut));
         match attempt {
