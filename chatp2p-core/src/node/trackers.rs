@@ -26,9 +26,13 @@ pub const MAX_TRACKERS: usize = 8;
 /// left to dial a contact where it was last.
 const TRACKER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the others are waited for once one has given an answer that will do: many times what a tracker takes that
-/// is well, and little to a person who waits.
+/// How long the others are waited for once there is an answer that will do: many times what a tracker takes that is well, and
+/// little to a person who waits.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// The same where a name is not known here, and nothing but their agreement speaks for a key. As long as a first contact
+/// allows, within which both ends ask.
+const AGREEMENT_WITHIN: Duration = Duration::from_secs(2);
 
 /// How far ahead of the clock a tracker may say that a record is, in milliseconds: a hundred years. Clocks are wrong by less. A
 /// tracker that could say any number would use up all that there are, and the node could not register anywhere again.
@@ -90,14 +94,20 @@ impl Trackers {
         self.iter().map(|site| site.tracker.reach()).max().unwrap_or(Reach::Public)
     }
 
-    /// Asks all of them who goes by a name. Where that is `known`, all of those keys will do for an answer; where it is not,
-    /// each is waited for as long as it may take: nothing but their agreement speaks for a key.
+    /// Asks all of them who goes by a name. Where that is `known`, all of those keys will do for an answer; where it is not, any
+    /// key does once the others have had the time to contradict.
     pub(super) async fn find(&self, name: &Username, known: &BTreeSet<PeerId>) -> Answer {
         let asking = self.iter().enumerate().map(|(place, site)| async move { (place, site.find(name).await) });
         let will_do = |said: &[Said<Option<Registration>>]| {
             let records = said.iter().filter_map(|(_, said)| said.as_ref().ok()?.as_ref()?.record.as_ref());
             let keys: BTreeSet<PeerId> = records.map(|record| record.record().peer_id).collect();
-            !known.is_empty() && known.is_subset(&keys)
+            if keys.is_empty() || !known.is_subset(&keys) {
+                None
+            } else if known.is_empty() {
+                Some(AGREEMENT_WITHIN)
+            } else {
+                Some(GRACE)
+            }
         };
         combine(gather(asking.collect(), will_do).await)
     }
@@ -108,7 +118,7 @@ impl Trackers {
     /// The first one's, when none answers.
     pub(super) async fn peers(&self) -> Result<BTreeMap<Username, Vec<Registration>>, NodeError> {
         let asking = self.iter().enumerate().map(|(place, site)| async move { (place, site.peers().await) });
-        let will_do = |said: &[Said<Vec<Registration>>]| said.iter().any(|(_, said)| said.is_ok());
+        let will_do = |said: &[Said<Vec<Registration>>]| said.iter().any(|(_, said)| said.is_ok()).then_some(GRACE);
         let mut said = gather(asking.collect(), will_do).await;
         said.sort_by_key(|(place, _)| *place);
         let mut listed: BTreeMap<Username, Vec<Registration>> = BTreeMap::new();
@@ -228,10 +238,10 @@ fn is_well(status: &TrackerStatus) -> bool {
     status.confirmed.is_some() && status.trouble.is_none()
 }
 
-/// Waits for all, but for no longer than [`GRACE`] once what was said will do.
+/// Waits for all, but once what was said will do for no longer than is said with it.
 async fn gather<T>(
     mut asking: FuturesUnordered<impl Future<Output = Said<T>>>,
-    will_do: impl Fn(&[Said<T>]) -> bool,
+    will_do: impl Fn(&[Said<T>]) -> Option<Duration>,
 ) -> Vec<Said<T>> {
     let (mut said, mut deadline) = (Vec::new(), None);
     loop {
@@ -250,8 +260,8 @@ async fn gather<T>(
             },
             () = late => return said,
         }
-        if deadline.is_none() && will_do(&said) {
-            deadline = Some(Instant::now() + GRACE);
+        if deadline.is_none() {
+            deadline = will_do(&said).map(|within| Instant::now() + within);
         }
     }
 }

@@ -15,3 +15,4 @@ mod storage;
 mod telling;
 mod town;
 mod tracker;
+mod trackers;
