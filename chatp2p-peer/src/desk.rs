@@ -29,7 +29,7 @@ pub(crate) struct Desk {
 struct Running {
     node: Arc<dyn PeerNode>,
     profile: Arc<Profile>,
-    tracker_url: String,
+    tracker_urls: Vec<String>,
     /// Passes the node's events on, and ends with them.
     events: JoinHandle<()>,
 }
@@ -62,9 +62,9 @@ impl Desk {
         self.look(|running| Arc::clone(&running.profile))
     }
 
-    /// The tracker that the running node was started with.
-    pub(crate) fn tracker_url(&self) -> Option<String> {
-        self.look(|running| running.tracker_url.clone())
+    /// The trackers that the running node was started with; none while there is no node.
+    pub(crate) fn tracker_urls(&self) -> Vec<String> {
+        self.look(|running| running.tracker_urls.clone()).unwrap_or_default()
     }
 
     fn look<T>(&self, at: impl FnOnce(&Running) -> T) -> Option<T> {
@@ -82,7 +82,7 @@ impl Desk {
         if let Some(node) = self.node() {
             return Err(DeskError::AlreadyRunning(node.username().to_string()));
         }
-        let Started { node, profile, tracker_url } = self.starter.start(order).await?;
+        let Started { node, profile, tracker_urls } = self.starter.start(order).await?;
         tracing::info!(username = %node.username(), peer_id = %node.peer_id(), "the node runs");
         let events = node.subscribe();
         // Whoever hears of the start and asks must find the node: until it is in its place, nobody can look. And nothing that
@@ -90,7 +90,7 @@ impl Desk {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         self.hub.started(node.username());
         let events = tokio::spawn(pass_on(events, Arc::clone(&self.hub)));
-        *running = Some(Running { node, profile, tracker_url, events });
+        *running = Some(Running { node, profile, tracker_urls, events });
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod node;
+mod trackers;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -23,8 +24,10 @@ pub struct Order {
     pub username: Username,
     /// On which port to serve links.
     pub port: Port,
-    /// At which tracker; `None` for what the options say.
+    /// At which tracker alone; `None` for those of the options.
     pub tracker_url: Option<String>,
+    /// Whether to start even while no tracker can be reached, if there is a profile that knows somebody.
+    pub may_be_unlisted: bool,
     /// What the profile is under, or is to be; `None` for what the options say.
     pub passphrase: Option<Passphrase>,
 }
@@ -50,8 +53,8 @@ pub struct Started {
     pub node: Arc<dyn PeerNode>,
     /// What it keeps on the disk.
     pub profile: Arc<Profile>,
-    /// The tracker that it is registered at.
-    pub tracker_url: String,
+    /// The trackers at which it registers.
+    pub tracker_urls: Vec<String>,
 }
 
 /// Starts nodes.
@@ -60,7 +63,7 @@ pub struct Started {
 /// profile.
 #[async_trait]
 pub trait Start: Debug + Send + Sync {
-    /// Starts a node. It is registered when this returns.
+    /// Starts a node. It is registered at a tracker when this returns, unless the order says that it need not be.
     ///
     /// # Errors
     /// [`StartError`], whose code says what is in the way.

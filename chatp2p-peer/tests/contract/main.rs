@@ -21,4 +21,5 @@ mod page;
 mod page_guard;
 mod passphrase;
 mod play;
+mod several_trackers;
 mod starting;
