@@ -1,6 +1,7 @@
 //! Several trackers: each may be away or lie, and the others make up for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -289,45 +290,61 @@ async fn when_all_are_dead_contacts_find_each_other_where_they_were_over_sockets
     contacts_find_each_other_without(Town::over_sockets().await).await;
 }
 
-/// Says of every record that it has one of almost the highest number there is.
+/// A tracker that is not quite right.
 #[derive(Debug)]
-struct UsesNumbersUp(FaultyTracker);
+struct Crooked {
+    honest: FaultyTracker,
+    /// What becomes of a registration.
+    registered: fn(usize, Result<Lease, TrackerError>) -> Result<Lease, TrackerError>,
+    /// How many there were.
+    registrations: AtomicUsize,
+}
+
+impl Crooked {
+    fn new(
+        honest: &FaultyTracker,
+        registered: fn(usize, Result<Lease, TrackerError>) -> Result<Lease, TrackerError>,
+    ) -> Arc<Self> {
+        Arc::new(Self { honest: honest.clone(), registered, registrations: AtomicUsize::new(0) })
+    }
+}
 
 #[async_trait]
-impl Tracker for UsesNumbersUp {
-    async fn register(&self, _: Claim) -> Result<Lease, TrackerError> {
-        Err(TrackerError::RecordStale { known: u64::MAX - 1 })
+impl Tracker for Crooked {
+    async fn register(&self, claim: Claim) -> Result<Lease, TrackerError> {
+        let answer = self.honest.register(claim).await;
+        (self.registered)(self.registrations.fetch_add(1, Ordering::SeqCst), answer)
     }
 
     async fn heartbeat(&self, lease: &Lease) -> Result<(), TrackerError> {
-        self.0.heartbeat(lease).await
+        self.honest.heartbeat(lease).await
     }
 
     async fn unregister(&self, lease: &Lease) -> Result<(), TrackerError> {
-        self.0.unregister(lease).await
+        self.honest.unregister(lease).await
     }
 
     async fn find(&self, name: &Username) -> Result<Option<Registration>, TrackerError> {
-        self.0.find(name).await
+        self.honest.find(name).await
     }
 
     async fn peers(&self, query: PeerQuery) -> Result<Page<Registration>, TrackerError> {
-        self.0.peers(query).await
+        self.honest.peers(query).await
     }
 
     async fn health(&self) -> Result<TrackerHealth, TrackerError> {
-        self.0.health().await
+        self.honest.health().await
     }
 
     fn reach(&self) -> Reach {
-        self.0.reach()
+        self.honest.reach()
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_lies_about_numbers_cannot_use_them_up_for_the_others() {
     let world = Twice::in_memory().await;
-    let liar = || Arc::new(UsesNumbersUp(world.second.clone()));
+    let liar = || Crooked::new(&world.second, |_, _| Err(TrackerError::RecordStale { known: u64::MAX - 1 }));
     let a = world.town.alice().builder().tracker(liar()).start().await.unwrap();
     sleep(Duration::from_secs(60)).await;
     assert_eq!(troubles(&a).await, [None, Some(Code::TrackerProtocol)]);
@@ -337,6 +354,26 @@ async fn one_that_lies_about_numbers_cannot_use_them_up_for_the_others() {
     assert!(record.record().seq < u64::MAX / 2, "{}", record.record().seq);
     let alone = Node::builder(name("alice"), liar()).identity(alice()).start().await;
     assert_eq!(alone.expect_err("it does not list anybody").code(), Code::TrackerProtocol);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_answer_to_a_registration_was_lost_a_newer_record_brings_a_lease() {
+    let world = Twice::in_memory().await;
+    let lossy = Crooked::new(&world.second, |before, answer| match before {
+        0 => Err(TrackerError::Unreachable { url: "test:".to_owned(), source: None }),
+        _ => answer,
+    });
+    let a = world.town.alice().builder().tracker(lossy).start().await.unwrap();
+    assert_eq!(troubles(&a).await, [None, Some(Code::TrackerUnreachable)]);
+    let first = record_at(&world.second, a.username()).await.expect("it was heard all the same");
+    sleep(Duration::from_secs(10)).await;
+    // The beats after it are what a lease without its secret would not do for.
+    for _ in 0..10 {
+        assert_eq!(troubles(&a).await, [None, None]);
+        sleep(Duration::from_secs(30)).await;
+    }
+    let now = record_at(&world.second, a.username()).await.expect("listed");
+    assert!(now.record().seq > first.record().seq);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Start the node
-         * @description Opens the profile of that name, registers at the tracker and accepts links. One start runs at a time; one that fails leaves
+         * @description Opens the profile of that name, registers at every tracker that is there, at least one, and accepts links. One start runs at a time; one that fails leaves
          *     nothing behind, and the next may work.
          */
         post: operations["start"];
@@ -36,7 +36,7 @@ export interface paths {
         put?: never;
         /**
          * Stop the node
-         * @description Says goodbye to everybody and leaves the tracker. The port is free when this answers; open `/ws` stay open.
+         * @description Says goodbye to everybody and leaves the trackers. The port is free when this answers; open `/ws` stay open.
          */
         post: operations["stop"];
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
         };
         /**
          * List who is available
-         * @description Everybody who is listed at the tracker, without oneself. While the tracker is silent: who was listed last.
+         * @description Everybody who is listed at any tracker that answers, without oneself. While all are silent: who was listed last.
          */
         get: operations["peers"];
         put?: never;
@@ -158,7 +158,8 @@ export interface paths {
         /**
          * Connect to a peer
          * @description Opens a direct link and remembers the peer's key: from now on nobody else can go by that name here. Where there is a link
-         *     already, this changes nothing. Takes at most ten seconds.
+         *     already, this changes nothing. Takes at most ten seconds. Where several trackers name different keys for a name that is not
+         *     known yet, it is nobody's (`name_disputed`).
          */
         post: operations["connect"];
         delete?: never;
@@ -573,7 +574,7 @@ export interface components {
          *     }
          */
         AvailablePeers: {
-            /** @description Everybody who is listed at the tracker but oneself, by name. */
+            /** @description Everybody who is listed at a tracker but oneself, by name. */
             peers: components["schemas"]["AvailablePeer"][];
         };
         /**
@@ -876,9 +877,24 @@ export interface components {
          *       "peer_id": "rkr52rlxexcbdcdg6yfg6ui6x6vnlyqqbkqzjxyqiznjqy2cmomq",
          *       "running": true,
          *       "tracker": {
-         *         "confirmed": "2026-11-23T07:00:00.000Z",
+         *         "confirmed": "2026-11-24T07:00:00.000Z",
+         *         "latency": 3,
          *         "url": "http://localhost:8000/"
          *       },
+         *       "trackers": [
+         *         {
+         *           "confirmed": "2026-11-24T07:00:00.000Z",
+         *           "latency": 3,
+         *           "url": "http://localhost:8000/"
+         *         },
+         *         {
+         *           "confirmed": "2026-11-24T07:00:00.000Z",
+         *           "latency": 3,
+         *           "next": "Check that the tracker runs at this address, then try again.",
+         *           "trouble": "tracker_unreachable",
+         *           "url": "https://tracker.example/"
+         *         }
+         *       ],
          *       "username": "alice"
          *     }
          */
@@ -891,8 +907,10 @@ export interface components {
             peer_id?: string;
             /** @description Where it says that it can be dialled. */
             endpoints?: string[];
-            /** @description How it stands with its tracker. */
+            /** @description How it stands with its tracker; of several, with the first of which all is well. */
             tracker?: components["schemas"]["TrackerState"] & unknown;
+            /** @description How it stands with each of its trackers. */
+            trackers?: components["schemas"]["TrackerState"][];
         };
         /**
          * NodeStopped
@@ -1135,7 +1153,7 @@ export interface components {
              * @default false
              */
             or_free_port: boolean;
-            /** @description The tracker; by default the one the program was started with (`http://localhost:8000`). */
+            /** @description The only tracker to use; by default all those the program was started with (`http://localhost:8000`). */
             tracker_url?: string;
             /**
              * @description What the profile is under: 8 characters to 1024 bytes. One that is under none yet is put under it. By default, what
@@ -1180,13 +1198,18 @@ export interface components {
         };
         /**
          * TrackerState
-         * @description How a node stands with its tracker.
+         * @description How a node stands with a tracker.
          */
         TrackerState: {
             /** @description Its address. */
             url?: string;
             /** @description When it last confirmed the registration: RFC 3339 in UTC. */
             confirmed?: string;
+            /**
+             * Format: uint64
+             * @description How long it took over what it answered last, in milliseconds.
+             */
+            latency?: number;
             /** @description The code of what has gone wrong since then, if anything has. */
             trouble?: string;
             /** @description What to do about it. */
@@ -1294,7 +1317,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`. The node does not run. */
+            /** @description No tracker takes the node: `tracker_unreachable`, `tracker_protocol` or its `too_many_requests`. The node does not run. */
             502: {
                 headers: {
                     [name: string]: unknown;
@@ -1732,7 +1755,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["PeerConnected"];
                 };
             };
-            /** @description `not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_unproved` or `refused`; or the body is not JSON. */
+            /** @description `not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_disputed`, `name_unproved` or `refused`; or the body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1804,7 +1827,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`, and the peer is not known from before. */
+            /** @description No tracker answers (`tracker_unreachable`, `tracker_protocol` or its `too_many_requests`), and the peer is not known from before. */
             502: {
                 headers: {
                     [name: string]: unknown;
