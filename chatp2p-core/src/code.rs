@@ -146,6 +146,8 @@ codes! {
     ClockOff = "clock_off", Some("Set the clock of this machine, or have the tracker's set: the times beside messages are wrong until they agree.");
     /// The other end proved another key than the one that is known for this name.
     KeyChanged = "key_changed", Some("Ask your friend whether they reinstalled. If so, PUT the new key to /contacts/{name}/key; if not, somebody pretends to be them.");
+    /// The trackers name different keys for a name that is not known here.
+    NameDisputed = "name_disputed", Some("Your trackers do not agree on whose name it is. Have your friend send you their contact link, and add them by it (POST /contacts).");
     /// The other end could not be shown to own the name it goes by.
     NameUnproved = "name_unproved", Some("Both peers must be registered at the same tracker, each under its own name: compare the trackers in GET /diagnostics of both.");
     /// The other end has no keys for encryption that this one could use.

@@ -8,11 +8,14 @@ mod conversations;
 mod diagnose;
 mod diagnosis;
 mod driver;
+mod enrol;
 mod events;
 mod handle;
+mod trackers;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -35,6 +38,7 @@ pub use diagnosis::{
 };
 pub use events::{EVENT_BACKLOG, Events};
 pub use handle::Node;
+pub use trackers::MAX_TRACKERS;
 
 /// The most messages on one page of the history.
 pub const MAX_HISTORY: usize = 1_000;
@@ -54,7 +58,7 @@ pub trait PeerNode: ContactBook + Debug + Send + Sync {
     /// How it is.
     async fn status(&self) -> Result<NodeStatus, NodeError>;
 
-    /// Who is listed at the tracker, without oneself; when the tracker is silent, who was listed last.
+    /// Who is listed at any tracker that answers, without oneself, by name; when none does, who was listed last.
     async fn available(&self) -> Result<Vec<Registration>, NodeError>;
 
     /// The contacts with a live link, by name.
@@ -64,7 +68,7 @@ pub trait PeerNode: ContactBook + Debug + Send + Sync {
     ///
     /// # Errors
     /// [`NodeError::Oneself`], [`UnknownPeer`](NodeError::UnknownPeer), [`Unreachable`](NodeError::Unreachable), [`KeyChanged`](NodeError::KeyChanged),
-    /// [`Refused`](NodeError::Refused), [`Tracker`](NodeError::Tracker).
+    /// [`NameDisputed`](NodeError::NameDisputed), [`Refused`](NodeError::Refused), [`Tracker`](NodeError::Tracker).
     async fn connect(&self, name: &Username) -> Result<(), NodeError>;
 
     /// Closes the link to a peer in good order. Neither side dials again until somebody connects or sends.
@@ -163,16 +167,23 @@ pub struct NodeStatus {
     pub peer_id: PeerId,
     /// Where it says that it can be dialled.
     pub endpoints: Vec<Endpoint>,
-    /// How it stands with its tracker.
+    /// How it stands with its tracker; of several, with the first of which all is well, and with the first of all where there
+    /// is none.
     pub tracker: TrackerStatus,
+    /// How it stands with each of its trackers.
+    pub trackers: Vec<TrackerStatus>,
 }
 
-/// How a node stands with its tracker.
+/// How a node stands with a tracker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrackerStatus {
-    /// When the tracker last confirmed the registration.
+    /// Which: [`Tracker::address`](crate::tracker::Tracker::address).
+    pub address: Option<String>,
+    /// When it last confirmed the registration.
     pub confirmed: Option<Wall>,
-    /// What went wrong since, if anything.
+    /// How long it took over what it answered last.
+    pub latency: Option<Duration>,
+    /// What went wrong since it confirmed the registration, if anything.
     pub trouble: Option<Code>,
 }
 
@@ -208,6 +219,12 @@ pub enum NodeError {
         name: Username,
         /// What happened.
         reason: String,
+    },
+    /// The trackers name different keys for this name, of which none is pinned.
+    #[error("the trackers do not agree on whose name {name} is")]
+    NameDisputed {
+        /// The name.
+        name: Username,
     },
     /// Another key than the pinned one goes by this name.
     #[error("{name} has another key than before")]
@@ -274,6 +291,7 @@ impl NodeError {
             Self::Oneself { .. } => Code::Oneself,
             Self::UnknownPeer { .. } => Code::UnknownPeer,
             Self::Unreachable { .. } => Code::Unreachable,
+            Self::NameDisputed { .. } => Code::NameDisputed,
             Self::KeyChanged { .. } => Code::KeyChanged,
             Self::Refused { .. } => Code::Refused,
             Self::NotConnected { .. } => Code::NotConnected,

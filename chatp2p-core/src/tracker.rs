@@ -83,6 +83,11 @@ pub trait Tracker: Debug + Send + Sync {
     /// Across what it was reached so far, at the farthest; [`Reach::Public`] while nobody knows. Only what is as far away or
     /// farther is dialled because this tracker says so.
     fn reach(&self) -> Reach;
+
+    /// Its address, where it has one: so that a user who has several knows which is meant.
+    fn address(&self) -> Option<String> {
+        None
+    }
 }
 
 #[async_trait]
@@ -107,6 +112,9 @@ impl<T: Tracker + ?Sized> Tracker for Arc<T> {
     }
     fn reach(&self) -> Reach {
         (**self).reach()
+    }
+    fn address(&self) -> Option<String> {
+        (**self).address()
     }
 }
 

@@ -395,3 +395,21 @@ fn a_peer_without_usable_keys_is_told_so_and_what_is_said_to_it_waits() {
     assert_eq!(refusals(&effects), ["keys_unusable"]);
     assert!(entries(&effects).is_empty());
 }
+
+#[test]
+fn a_contact_is_dialled_where_its_newest_record_says_and_then_where_the_other_does() {
+    // What she greeted with has the number 1.
+    for (seq, expected) in [(0, ["memory:alice", "memory:elsewhere"]), (2, ["memory:elsewhere", "memory:alice"])] {
+        let mut state = Bob::with_alice();
+        let name: Username = "alice".parse().unwrap();
+        state.takes(Input::LinkDown(LINK));
+        let command = Command::Connect(name.clone());
+        let (asks, _) = state.takes(Input::Command { id: CommandId(1), command });
+        assert_eq!(asks, [Ask::Find { name: name.clone(), known: [alice().peer_id()].into() }]);
+        let said = state.1.record(&name, vec!["memory:elsewhere".parse().unwrap()], seq);
+        let (_, effects) = state.takes(Input::Found { name, answer: Found::Record(Box::new(said)) });
+        let [Effect::Dial { peer, endpoints }] = &effects[..] else { panic!("{effects:?}") };
+        assert_eq!(*peer, alice().peer_id());
+        assert_eq!(endpoints.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+    }
+}

@@ -357,9 +357,24 @@ fn beyond_the_local_network_a_tracker_needs_tls() {
 async fn how_far_a_tracker_is_shows_when_it_answers() {
     let health = json!({"status": "healthy", "total_peers": 3, "active_peers": 2, "timestamp": "1970-01-01T00:00:01Z", "tracker_id": "0f".repeat(16)});
     let (tracker, _asked) = script(vec![ok(&health)]).await;
-    assert_eq!(tracker.reach(), Reach::Public, "nobody knows yet");
     tracker.health().await.unwrap();
     assert_eq!(tracker.reach(), Reach::Loopback);
+    let before_it_answers = |url: &str| HttpTracker::new(url).unwrap().reach();
+    for url in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"] {
+        assert_eq!(before_it_answers(url), Reach::Loopback, "{url}");
+    }
+    assert_eq!(before_it_answers("http://192.168.1.1:1"), Reach::Private);
+    for url in ["http://localhost.example:1", "https://tracker.example", "http://printer.local"] {
+        assert_eq!(before_it_answers(url), Reach::Public, "nobody knows: {url}");
+    }
+}
+
+#[tokio::test]
+async fn the_way_to_a_tracker_is_known_also_while_it_is_away() {
+    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let tracker = HttpTracker::new(&format!("http://{gone}/")).unwrap();
+    assert_eq!(tracker.local_address().await, None);
+    assert_eq!(tracker.departing_address().await, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
 }
 
 #[tokio::test]

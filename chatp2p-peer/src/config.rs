@@ -43,7 +43,7 @@ pub struct Config {
     /// The host that other peers are told to dial [default: this machine's address on the way to the tracker].
     #[arg(long, env = "CHATP2P_PEER_ADVERTISE", value_name = "HOST")]
     pub advertise: Option<Host>,
-    /// The tracker to register at; may be repeated, of which the first is used.
+    /// A tracker to register at and to ask; may be repeated, for when one fails.
     #[arg(long = "tracker", env = "CHATP2P_PEER_TRACKER", value_name = "URL", default_value = DEFAULT_TRACKER, value_delimiter = ',')]
     pub trackers: Vec<String>,
     /// An origin whose web pages may use the API, such as http://localhost:8080; may be repeated.
@@ -155,8 +155,8 @@ pub struct Options {
     pub p2p: Option<SocketAddr>,
     /// The host to tell other peers, instead of one that is found out.
     pub advertise: Option<Host>,
-    /// The tracker of a start that names none.
-    pub tracker: String,
+    /// The trackers of a start that names none.
+    pub trackers: Vec<String>,
     /// Whose web pages may use the API, beside its own.
     pub allow_origins: Origins,
     /// Further names of the API's host.
@@ -181,7 +181,7 @@ impl Options {
             username: None,
             p2p: None,
             advertise: None,
-            tracker: DEFAULT_TRACKER.to_owned(),
+            trackers: vec![DEFAULT_TRACKER.to_owned()],
             allow_origins: Origins::default(),
             allow_hosts: Vec::new(),
             require_token: false,
@@ -220,7 +220,7 @@ impl Config {
             username: self.username,
             p2p: self.p2p,
             advertise: self.advertise,
-            tracker: self.trackers.into_iter().next().unwrap_or_else(|| DEFAULT_TRACKER.to_owned()),
+            trackers: self.trackers,
             allow_origins: Origins::from_iter(self.allow_origins),
             allow_hosts: self.allow_hosts,
             require_token: self.require_token,
@@ -310,8 +310,8 @@ mod tests {
     #[test]
     fn lists_are_repeated_flags() {
         let config = parse(&["--tracker", "http://one:1", "--tracker", "http://two:2", "--data-dir", "d"]).unwrap();
-        assert_eq!(config.options().unwrap().tracker, "http://one:1");
-        assert_eq!(parse(&["--data-dir", "d"]).unwrap().options().unwrap().tracker, DEFAULT_TRACKER);
+        assert_eq!(config.options().unwrap().trackers, ["http://one:1", "http://two:2"]);
+        assert_eq!(parse(&["--data-dir", "d"]).unwrap().options().unwrap().trackers, [DEFAULT_TRACKER]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) struct Desk {
 struct Running {
     node: Arc<dyn PeerNode>,
     profile: Arc<Profile>,
-    tracker_url: String,
+    tracker_urls: Vec<String>,
     way: Way,
     /// Passes the node's events on, and ends with them.
     events: JoinHandle<()>,
@@ -76,9 +76,9 @@ impl Desk {
         self.look(|running| Arc::clone(&running.profile))
     }
 
-    /// The tracker that the running node was started with.
-    pub(crate) fn tracker_url(&self) -> Option<String> {
-        self.look(|running| running.tracker_url.clone())
+    /// The trackers that the running node was started with; none while there is no node.
+    pub(crate) fn tracker_urls(&self) -> Vec<String> {
+        self.look(|running| running.tracker_urls.clone()).unwrap_or_default()
     }
 
     /// How the running node is reached, as far as it was found out when it started.
@@ -113,7 +113,7 @@ impl Desk {
             detail: error.to_string(),
         });
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
-        let Started { node, profile, tracker_url, way } = started?;
+        let Started { node, profile, tracker_urls, way } = started?;
         tracing::info!(username = %node.username(), peer_id = %node.peer_id(), "the node runs");
         let events = node.subscribe();
         // Whoever hears of the start and asks must find the node: until it is in its place, nobody can look. And nothing that
@@ -121,7 +121,7 @@ impl Desk {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         self.hub.started(node.username());
         let events = tokio::spawn(pass_on(events, Arc::clone(&self.hub)));
-        *running = Some(Running { node, profile, tracker_url, way, events });
+        *running = Some(Running { node, profile, tracker_urls, way, events });
         Ok(())
     }
 

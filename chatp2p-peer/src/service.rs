@@ -168,18 +168,20 @@ pub async fn open(api: SocketAddr, options: Options) -> anyhow::Result<App> {
     };
     if let Some(username) = username {
         let name = username.to_string();
-        app.start(Order { username, port: Port::AsOptionsSay, tracker_url: None, passphrase: None }).await.map_err(
-            |error| {
-                let flag = match error.code() {
-                    Code::PortInUse | Code::CannotListen => "; --p2p HOST:PORT moves it",
-                    Code::TrackerUnreachable | Code::TrackerProtocol => "; --tracker URL names another one",
-                    Code::ProfileInUse => "; --data-dir DIR keeps this one apart",
-                    Code::PassphraseRequired => "; --passphrase-file FILE opens it",
-                    _ => "",
-                };
-                anyhow::anyhow!("cannot start as {name}: {error}{flag}")
-            },
-        )?;
+        // Nobody sits in front of a program that was started again with its machine: it has to find its contacts by itself, also
+        // while no tracker is there yet.
+        let order =
+            Order { username, port: Port::AsOptionsSay, tracker_url: None, may_be_unlisted: true, passphrase: None };
+        app.start(order).await.map_err(|error| {
+            let flag = match error.code() {
+                Code::PortInUse | Code::CannotListen => "; --p2p HOST:PORT moves it",
+                Code::TrackerUnreachable | Code::TrackerProtocol => "; --tracker URL names another one",
+                Code::ProfileInUse => "; --data-dir DIR keeps this one apart",
+                Code::PassphraseRequired => "; --passphrase-file FILE opens it",
+                _ => "",
+            };
+            anyhow::anyhow!("cannot start as {name}: {error}{flag}")
+        })?;
     }
     Ok(app)
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod node;
+mod trackers;
 
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
@@ -24,8 +25,10 @@ pub struct Order {
     pub username: Username,
     /// On which port to serve links.
     pub port: Port,
-    /// At which tracker; `None` for what the options say.
+    /// At which tracker alone; `None` for those of the options.
     pub tracker_url: Option<String>,
+    /// Whether to start even while no tracker can be reached, if there is a profile that knows somebody.
+    pub may_be_unlisted: bool,
     /// What the profile is under, or is to be; `None` for what the options say.
     pub passphrase: Option<Passphrase>,
 }
@@ -51,8 +54,8 @@ pub struct Started {
     pub node: Arc<dyn PeerNode>,
     /// What it keeps on the disk.
     pub profile: Arc<Profile>,
-    /// The tracker that it is registered at.
-    pub tracker_url: String,
+    /// The trackers at which it registers.
+    pub tracker_urls: Vec<String>,
     /// How it is reached.
     pub way: Way,
 }
@@ -62,7 +65,7 @@ pub struct Started {
 pub struct Way {
     /// Where its links come in.
     pub listening: SocketAddr,
-    /// This machine's address on the way to the tracker.
+    /// This machine's address on the way to the first of its trackers that answered.
     pub towards_tracker: Option<IpAddr>,
 }
 
@@ -72,7 +75,7 @@ pub struct Way {
 /// profile.
 #[async_trait]
 pub trait Start: Debug + Send + Sync {
-    /// Starts a node. It is registered when this returns.
+    /// Starts a node. It is registered at a tracker when this returns, unless the order says that it need not be.
     ///
     /// # Errors
     /// [`StartError`], whose code says what is in the way.

@@ -152,7 +152,7 @@ async fn peer(name: &str, listener: TcpListener, home: &Path, tracker: SocketAdd
         username: Some(name.parse()?),
         // A free port; the usual one would be open to the network.
         p2p: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
-        tracker: format!("http://{tracker}"),
+        trackers: vec![format!("http://{tracker}")],
         ..Options::new(home)
     };
     // What `chatp2p_peer::run` does, in two steps: after the first one the node is registered.

@@ -1,46 +1,55 @@
-//! How a node stays listed: it beats, and when the tracker has forgotten it, it registers again by itself.
+//! How a node stays listed: at each tracker it beats, and where it is not listed, or forgotten, it registers by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
+use tokio::time::sleep;
 
 use crate::protocol::{Command, Event};
 use crate::record::{PreKeys, SignedRecord};
 use crate::storage::StorageError;
-use crate::tracker::{HEARTBEAT_EVERY, Lease, TrackerError};
+use crate::tracker::{HEARTBEAT_EVERY, TrackerError};
 
-use super::builder::{Parts, answer};
+use super::NodeError;
+use super::builder::Parts;
 use super::driver::{CommandError, Inbound};
-use super::{NodeError, TrackerStatus};
+use super::enrol::{Place, farewell};
+use super::trackers::Site;
 
 /// How soon a tracker that did not answer is tried again: thrice before a restarted one would unlist the node.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
-/// How long leaving the tracker may hold up the end of a node.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Keeps the node listed until it is dropped.
+/// Keeps the node listed at one tracker until it is dropped.
 pub(super) struct Announcer {
     pub(super) parts: Arc<Parts>,
-    pub(super) lease: Lease,
-    pub(super) seq: u64,
-    pub(super) pre_keys: PreKeys,
-    pub(super) driver: mpsc::Sender<Inbound>,
+    /// Which tracker, by its place among all.
+    pub(super) at: usize,
+    pub(super) place: Place,
+    pub(super) publisher: Arc<Publisher>,
     pub(super) events: broadcast::Sender<Event>,
-    pub(super) status: watch::Sender<TrackerStatus>,
+}
+
+/// Makes the records that are shown at trackers: one at a time, so that there are never two of one number.
+pub(super) struct Publisher {
+    parts: Arc<Parts>,
+    pre_keys: PreKeys,
+    driver: mpsc::Sender<Inbound>,
+    /// The newest one.
+    record: Mutex<SignedRecord>,
 }
 
 impl Announcer {
     /// Beats until told to leave; then leaves the tracker.
     pub(super) async fn run(mut self, leave: oneshot::Receiver<()>) {
+        let parts = Arc::clone(&self.parts);
+        let Some(site) = parts.trackers.at(self.at) else { return };
         let beating = async {
-            let mut pause = HEARTBEAT_EVERY;
+            let mut pause = if self.place.lease.is_some() { HEARTBEAT_EVERY } else { RETRY_EVERY };
             loop {
                 sleep(pause).await;
-                let result = self.beat().await;
-                self.note(result.as_ref().err());
+                let result = self.beat(site).await;
+                self.note(site, result.as_ref().err());
                 pause = if result.is_ok() { HEARTBEAT_EVERY } else { RETRY_EVERY };
             }
         };
@@ -48,41 +57,63 @@ impl Announcer {
             () = beating => {}
             _ = leave => {}
         }
-        let farewell = timeout(FAREWELL_TIMEOUT, self.parts.tracker.unregister(&self.lease)).await;
-        if !matches!(farewell, Ok(Ok(()))) {
-            tracing::info!(username = %self.parts.username, "the tracker was not told of the end; it will notice");
+        if let Some(lease) = &self.place.lease
+            && !farewell(site, lease).await
+        {
+            tracing::info!(username = %parts.username, "a tracker was not told of the end; it will notice");
         }
     }
 
-    async fn beat(&mut self) -> Result<(), NodeError> {
-        match answer(self.parts.tracker.heartbeat(&self.lease)).await {
+    async fn beat(&mut self, site: &Site) -> Result<(), NodeError> {
+        let Some(lease) = &self.place.lease else { return self.register(site).await };
+        match site.heartbeat(lease).await {
             Err(NodeError::Tracker(
                 TrackerError::Unknown { .. } | TrackerError::ProofInvalid | TrackerError::ProofRequired { .. },
             )) => {
-                tracing::info!(username = %self.parts.username, "the tracker has forgotten this node; registering again");
-                self.register_again().await
+                tracing::info!(username = %self.parts.username, "a tracker has forgotten this node; registering again");
+                self.register(site).await
             }
             other => other,
         }
     }
 
-    async fn register_again(&mut self) -> Result<(), NodeError> {
-        self.seq = self.parts.next_seq(self.seq);
-        let record = self.parts.record(self.seq, self.pre_keys)?;
-        self.announce(record.clone()).await?;
-        match self.parts.register(record).await {
-            Ok(lease) => {
-                self.lease = lease;
-                Ok(())
-            }
-            Err(error) => {
-                if let NodeError::Tracker(TrackerError::RecordStale { known }) = error {
-                    // The next try goes above it.
-                    self.seq = known;
-                }
-                Err(error)
-            }
+    async fn register(&mut self, site: &Site) -> Result<(), NodeError> {
+        let record = self.publisher.above(self.place.known);
+        self.place.register(&self.parts, site, record).await
+    }
+
+    fn note(&self, site: &Site, trouble: Option<&NodeError>) {
+        let code = trouble.map(NodeError::code);
+        site.note(code, self.parts.now().wall);
+        let (Some(error), Some(code)) = (trouble, code) else { return };
+        tracing::warn!(username = %self.parts.username, %error, "a tracker did not confirm the registration");
+        if !self.parts.trackers.any_is_well() {
+            // Nobody may be listening.
+            let _ = self.events.send(Event::TrackerTrouble(code));
         }
+    }
+}
+
+impl Publisher {
+    pub(super) fn new(
+        parts: Arc<Parts>,
+        pre_keys: PreKeys,
+        driver: mpsc::Sender<Inbound>,
+        record: SignedRecord,
+    ) -> Self {
+        Self { parts, pre_keys, driver, record: Mutex::new(record) }
+    }
+
+    /// The newest record, if its number is higher than this; else a newer one, which is durable when this returns.
+    async fn above(&self, known: u64) -> Result<SignedRecord, NodeError> {
+        let mut newest = self.record.lock().await;
+        let seq = newest.record().seq;
+        if seq <= known {
+            let record = self.parts.record(self.parts.next_seq(seq.max(known)), self.pre_keys)?;
+            self.announce(record.clone()).await?;
+            *newest = record;
+        }
+        Ok(newest.clone())
     }
 
     /// Has the driver keep the record's number before the record is shown to anybody.
@@ -96,23 +127,5 @@ impl Announcer {
             Ok(Err(CommandError::Refused(_))) | Err(_) => Err(NodeError::Stopped),
             Ok(Err(CommandError::NotDurable(reason))) => Err(StorageError::Unavailable { reason, source: None }.into()),
         }
-    }
-
-    fn note(&self, trouble: Option<&NodeError>) {
-        let code = trouble.map(NodeError::code);
-        if let Some(error) = trouble {
-            tracing::warn!(username = %self.parts.username, %error, "the tracker did not confirm the registration");
-        }
-        if let Some(code) = code {
-            // Nobody may be listening.
-            let _ = self.events.send(Event::TrackerTrouble(code));
-        }
-        let wall = self.parts.now().wall;
-        self.status.send_modify(|status| {
-            status.trouble = code;
-            if code.is_none() {
-                status.confirmed = Some(wall);
-            }
-        });
     }
 }

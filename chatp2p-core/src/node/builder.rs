@@ -2,34 +2,32 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::clock::{Now, Wall};
-use crate::code::Code;
 use crate::crypto::{Keyring, Olm};
 use crate::identity::{Identity, Username};
 use crate::protocol::{Inbound, Me, State};
 use crate::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, PreKeys, SignedRecord};
 use crate::storage::{Change, MemoryProfile, ProfileStore, Snapshot, StorageError};
-use crate::tracker::{Lease, SignedClaim, Tracker, TrackerError, TrackerId};
+use crate::tracker::{Tracker, TrackerError};
 use crate::transport::{Listener, Transport, TransportError};
 
+use super::enrol::{Enrolment, enrol};
+use super::trackers::{MAX_TRACKERS, Trackers};
 use super::{Node, NodeError};
-
-/// How long the tracker may take over one request, whatever it is. Less than a connect may take, so that there is time
-/// left to dial a contact where it was last.
-const TRACKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Collects what a [`Node`] needs.
 ///
-/// Only the name and the tracker must be given. Left alone, a node has a fresh identity, forgets everything with the
+/// Only the name and one tracker must be given. Left alone, a node has a fresh identity, forgets everything with the
 /// process, and can be reached by nobody, though it can dial with every transport it is given.
 #[must_use]
 pub struct NodeBuilder {
     username: Username,
-    tracker: Arc<dyn Tracker>,
+    trackers: Vec<Arc<dyn Tracker>>,
+    may_start_unlisted: bool,
     identity: Option<Identity>,
     store: Option<Arc<dyn ProfileStore>>,
     transports: Vec<Arc<dyn Transport>>,
@@ -47,7 +45,7 @@ pub(super) struct Parts {
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) listening: Vec<Endpoint>,
     pub(super) store: Arc<dyn ProfileStore>,
-    pub(super) tracker: Arc<dyn Tracker>,
+    pub(super) trackers: Trackers,
     pub(super) transports: Vec<Arc<dyn Transport>>,
     pub(super) inbound: Inbound,
     started: Instant,
@@ -57,7 +55,8 @@ impl NodeBuilder {
     pub(super) fn new(username: Username, tracker: Arc<dyn Tracker>) -> Self {
         Self {
             username,
-            tracker,
+            trackers: vec![tracker],
+            may_start_unlisted: false,
             identity: None,
             store: None,
             transports: Vec::new(),
@@ -66,6 +65,19 @@ impl NodeBuilder {
             advertise: None,
             inbound: Inbound::default(),
         }
+    }
+
+    /// A further tracker, for when others fail; at most [`MAX_TRACKERS`] in all. The node is listed at each of them, and asks all.
+    pub fn tracker(mut self, tracker: Arc<dyn Tracker>) -> Self {
+        self.trackers.push(tracker);
+        self
+    }
+
+    /// Whether to start even while no tracker can be reached, if there is somebody among the contacts to be found where they
+    /// were last. Not if not said. Trackers are joined when they come back.
+    pub const fn may_start_unlisted(mut self, may: bool) -> Self {
+        self.may_start_unlisted = may;
+        self
     }
 
     /// Who the node is. A fresh identity if not given.
@@ -110,12 +122,17 @@ impl NodeBuilder {
         self
     }
 
-    /// Starts the node. It listens and is registered when this returns; on error nothing of it is left.
+    /// Starts the node. It listens and is registered at a tracker when this returns; on error nothing of it is left. Trackers
+    /// that are away are joined later.
     ///
     /// # Errors
-    /// [`NodeError::Transport`] when it cannot listen, [`NodeError::Tracker`] when the tracker refuses or cannot be
-    /// reached, [`NodeError::Storage`] when the store refuses.
+    /// [`NodeError::Transport`] when it cannot listen, [`NodeError::Tracker`] when any tracker says that the name is somebody
+    /// else's, or none of them takes it, [`NodeError::Storage`] when the store refuses.
     pub async fn start(self) -> Result<Node, NodeError> {
+        if self.trackers.len() > MAX_TRACKERS {
+            let reason = format!("a node has at most {MAX_TRACKERS} trackers");
+            return Err(TrackerError::Invalid { reason }.into());
+        }
         let mut listeners = self.listeners;
         for at in &self.listen {
             let transport = transport_for(&self.transports, at)
@@ -135,45 +152,23 @@ impl NodeBuilder {
             endpoints,
             listening,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryProfile::default())),
-            tracker: self.tracker,
+            trackers: Trackers::new(self.trackers),
             transports: self.transports,
             inbound: self.inbound,
             started: Instant::now(),
         };
         let mut snapshot = parts.store.load().await?;
-        let mut seq = parts.next_seq(snapshot.seq);
+        let seq = parts.next_seq(snapshot.seq);
         let mut keyring = parts.keyring(&mut snapshot)?;
         keyring.turn_fallback_key_if_due(parts.now().wall);
         let pre_keys = keyring.pre_keys();
-        let mut changes: Vec<Change> = key_changes(&mut keyring)?;
-        let mut confirmed = None;
-        // A tracker may know a higher number than a database that was put back.
-        for _ in 0..2 {
-            // Keys that are lost once somebody knows them would make what is encrypted with them unreadable.
-            changes.push(Change::Seq(seq));
-            let _durable = parts.store.commit(std::mem::take(&mut changes)).await?;
-            let record = parts.record(seq, pre_keys)?;
-            match parts.register(record.clone()).await {
-                Ok(lease) => {
-                    confirmed = Some((record, lease));
-                    break;
-                }
-                Err(NodeError::Tracker(TrackerError::RecordStale { known })) if known < u64::MAX => seq = known + 1,
-                Err(error) => return Err(error),
-            }
-        }
-        let (record, lease) = confirmed.ok_or(TrackerError::RecordStale { known: seq })?;
+        // Who knows nobody, and whom nobody can find, need not be there.
+        let must_be_listed = !self.may_start_unlisted || snapshot.contacts.iter().all(|contact| contact.forgotten);
+        let changes: Vec<Change> = key_changes(&mut keyring)?;
+        let Enrolment { record, places } = enrol(&parts, seq, pre_keys, changes, must_be_listed).await?;
         let me = parts.me(record);
         let state = State::new(me, keyring, snapshot, seed()?, parts.now()).receiving(parts.inbound);
-        Ok(Node::run(parts, state, lease, listeners))
-    }
-}
-
-/// What the tracker answers. A tracker may take a request and never come back to it, and nothing waits for it for ever.
-pub(super) async fn answer<T>(request: impl Future<Output = Result<T, TrackerError>>) -> Result<T, NodeError> {
-    match timeout(TRACKER_TIMEOUT, request).await {
-        Ok(answer) => answer.map_err(NodeError::Tracker),
-        Err(_) => Err(NodeError::TrackerSilent { code: Code::TrackerUnreachable }),
+        Ok(Node::run(parts, state, places, listeners))
     }
 }
 
@@ -225,20 +220,13 @@ impl Parts {
         Ok(SignedRecord::sign(&self.identity, record)
             .map_err(|error| TrackerError::Invalid { reason: format!("the node's own record: {error}") })?)
     }
-
-    /// Registers at the tracker, under the id by which it goes just now.
-    pub(super) async fn register(&self, record: SignedRecord) -> Result<Lease, NodeError> {
-        let tracker: TrackerId = answer(self.tracker.health()).await?.tracker_id;
-        let claim = SignedClaim::sign(&self.identity, record, tracker);
-        answer(self.tracker.register(crate::tracker::Claim::Signed(claim))).await
-    }
 }
 
 impl fmt::Debug for NodeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeBuilder")
             .field("username", &self.username)
-            .field("tracker", &self.tracker)
+            .field("trackers", &self.trackers)
             .field("transports", &self.transports)
             .field("listen", &self.listen)
             .finish_non_exhaustive()

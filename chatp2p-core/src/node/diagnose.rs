@@ -1,6 +1,9 @@
 //! Puts together what a node knows about why somebody is reached, or is not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use futures_util::future::join_all;
 
 use crate::clock::Wall;
 use crate::code::Code;
@@ -9,18 +12,18 @@ use crate::protocol::State;
 use crate::storage::Contact;
 use crate::tracker::TrackerHealth;
 
-use super::builder::answer;
 use super::diagnosis::{
     Failure, MAX_CLOCK_SKEW, NodeDiagnosis, OutboxReport, PeerDiagnosis, Step, StepReport, StepState, TrackerDiagnosis,
 };
-use super::driver::{Answer, Attempt, Sought, View};
+use super::driver::{Attempt, Owner, Sought, View};
+use super::trackers::Site;
 use super::{Node, NodeError};
 
 impl Node {
     pub(super) async fn diagnose_itself(&self) -> Result<NodeDiagnosis, NodeError> {
-        let (began, asked) = (tokio::time::Instant::now(), self.parts.now().wall);
-        let health = answer(self.parts.tracker.health()).await;
-        let took = began.elapsed();
+        let asked = self.parts.now().wall;
+        let answers = join_all(self.parts.trackers.iter().map(|site| ask(site, asked))).await;
+        let (trackers, clocks): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
         let (links, outboxes, callers) = self
             .view(|view| {
                 let known = view.state.contacts().filter(|contact| !contact.forgotten);
@@ -31,13 +34,6 @@ impl Node {
             .await?;
         let full = outboxes.iter().filter(|(_, outbox)| outbox.full);
         let full = full.map(|(name, _)| Failure::new(Code::OutboxFull, format_args!("too much waits for {name}")));
-        let clock = health.as_ref().ok().and_then(|health| skew(health, asked, took));
-        let failure = health.as_ref().err().map(|error| Failure::new(error.code(), error));
-        let tracker = TrackerDiagnosis {
-            status: self.tracker_status.borrow().clone(),
-            answered_in: health.is_ok().then_some(took),
-            failure,
-        };
         Ok(NodeDiagnosis {
             username: self.parts.username.clone(),
             peer_id: self.parts.identity.peer_id(),
@@ -46,9 +42,9 @@ impl Node {
             callers,
             inbound: self.parts.inbound,
             links,
-            findings: clock.into_iter().chain(full).collect(),
+            findings: clocks.into_iter().flatten().chain(full).collect(),
             outboxes,
-            trackers: vec![tracker],
+            trackers,
         })
     }
 
@@ -60,31 +56,41 @@ impl Node {
         if let Some(known) = self.view(move |view| diagnose(&view, asked, None)).await? {
             return Ok(known);
         }
-        // Nobody has tried, so there is no more to tell than what the tracker says now.
-        let found = match answer(self.parts.tracker.find(name)).await {
-            Ok(None) => return Err(NodeError::UnknownPeer { name: name.clone() }),
-            Ok(Some(found)) => found.record.map_or(Answer::Unsigned, |record| Answer::Listed(record.record().peer_id)),
-            Err(error) => Answer::Trouble(error.code()),
-        };
-        let (asked, now) = (name.clone(), Sought { at: self.parts.now().wall, answer: found });
+        // Nobody has tried, so there is no more to tell than what the trackers say now.
+        let owner = Owner::from(&self.parts.trackers.find(name, &BTreeSet::new()).await.found);
+        if owner == Owner::Nobody {
+            return Err(NodeError::UnknownPeer { name: name.clone() });
+        }
+        let (asked, now) = (name.clone(), Sought { at: self.parts.now().wall, owner });
         let seen = self.view(move |view| diagnose(&view, asked, Some(now))).await?;
         seen.ok_or_else(|| NodeError::UnknownPeer { name: name.clone() })
     }
 }
 
-/// What is known about a name; `None` where it is no contact and was never asked for. `now` is what the tracker has just said.
+/// Asks a tracker how it is, and looks at its clock.
+async fn ask(site: &Site, asked: Wall) -> (TrackerDiagnosis, Option<Failure>) {
+    let began = tokio::time::Instant::now();
+    let health = site.health().await;
+    let took = began.elapsed();
+    let clock = health.as_ref().ok().and_then(|health| skew(health, asked, took));
+    let failure = health.as_ref().err().map(|error| Failure::new(error.code(), error));
+    let answered_in = health.is_ok().then_some(took);
+    (TrackerDiagnosis { status: site.status().clone(), answered_in, failure }, clock)
+}
+
+/// What is known about a name; `None` where it is no contact and was never asked for. `now` is what the trackers have just said.
 fn diagnose(view: &View<'_>, name: Username, now: Option<Sought>) -> Option<PeerDiagnosis> {
     let contact = view.state.meant(&name);
-    let sought = view.trail.sought(contact.map_or(&name, Contact::name_at_tracker)).or(now);
-    let peer = match (contact, sought.map(|sought| sought.answer)) {
+    let sought = view.trail.sought(contact.map_or(&name, Contact::name_at_tracker)).cloned().or(now);
+    let peer = match (contact, sought.as_ref().map(|sought| &sought.owner)) {
         (Some(contact), _) => Some(contact.peer_id),
-        (None, Some(Answer::Listed(peer))) => Some(peer),
+        (None, Some(Owner::Listed(peer))) => Some(*peer),
         (None, Some(_)) => None,
         (None, None) => return None,
     };
     let link = peer.and_then(|peer| view.links.get(&view.state.active_link(peer)?)).map(|link| link.report());
     let attempt = peer.and_then(|peer| view.trail.attempt(peer));
-    let found = found(contact, sought);
+    let found = found(contact, sought.as_ref());
     // What came of an earlier attempt says nothing about one that did not get that far.
     let blocked = contact.is_some_and(|contact| contact.blocked);
     let not_found = matches!(found.state, StepState::Failed(_));
@@ -107,19 +113,25 @@ fn outbox(state: &State, peer: PeerId) -> OutboxReport {
     OutboxReport { messages, bytes, full: !has_room }
 }
 
-fn found(contact: Option<&Contact>, sought: Option<Sought>) -> StepReport {
+fn found(contact: Option<&Contact>, sought: Option<&Sought>) -> StepReport {
     let failed = |code, detail: &str| StepState::Failed(Failure::new(code, detail));
     let pinned = contact.map(|contact| contact.peer_id);
-    let state = match sought.map(|sought| sought.answer) {
+    let state = match sought.map(|sought| &sought.owner) {
         _ if contact.is_some_and(|contact| contact.blocked) => {
             failed(Code::ContactBlocked, "the contact is blocked here")
         }
         None => StepState::NotReached,
-        Some(Answer::Listed(peer)) if pinned.is_none_or(|pinned| pinned == peer) => StepState::Ok,
-        Some(Answer::Listed(_)) => failed(Code::KeyChanged, "the tracker lists another key by this name"),
-        Some(Answer::Unsigned) => failed(Code::PeerWithoutKey, "the tracker lists this name without a key"),
-        Some(Answer::Nobody) => failed(Code::UnknownPeer, "the tracker lists nobody of this name"),
-        Some(Answer::Trouble(code)) => failed(code, "the tracker did not say who goes by this name"),
+        Some(Owner::Listed(peer)) if pinned.is_none_or(|pinned| pinned == *peer) => StepState::Ok,
+        Some(Owner::Disputed(peers)) if pinned.is_some_and(|pinned| peers.contains(&pinned)) => StepState::Ok,
+        Some(Owner::Disputed(_)) if pinned.is_none() => {
+            failed(Code::NameDisputed, "the trackers name different keys for this name")
+        }
+        Some(Owner::Listed(_) | Owner::Disputed(_)) => {
+            failed(Code::KeyChanged, "the tracker lists another key by this name")
+        }
+        Some(Owner::Unsigned) => failed(Code::PeerWithoutKey, "the tracker lists this name without a key"),
+        Some(Owner::Nobody) => failed(Code::UnknownPeer, "the tracker lists nobody of this name"),
+        Some(Owner::Trouble(code)) => failed(*code, "the tracker did not say who goes by this name"),
     };
     StepReport { step: Step::Found, state, at: sought.map(|sought| sought.at) }
 }

@@ -7,7 +7,7 @@ mod links;
 mod trail;
 
 pub(super) use dials::accept_all;
-pub(super) use trail::{Answer, Attempt, Sought};
+pub(super) use trail::{Attempt, Owner, Sought};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -18,10 +18,10 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
-use crate::identity::PeerId;
+use crate::identity::{PeerId, Username};
 use crate::protocol::wire::{Frame, Reason};
 use crate::protocol::{
-    Ask, Command, CommandId, Decision, Effect, Event, Found, Input, LinkId, Loaded, Me, Outcome, Refusal, State,
+    Ask, Command, CommandId, Decision, Effect, Event, Input, LinkId, Loaded, Me, Outcome, Refusal, State,
 };
 use crate::record::{PeerRecord, Reach};
 use crate::storage::{Committed, StorageError};
@@ -29,7 +29,8 @@ use crate::transport::crowd::Crowd;
 use crate::transport::{DialBudget, Link, SecureLink, TransportError};
 
 use super::NodeError;
-use super::builder::{Parts, answer, seed};
+use super::builder::{Parts, seed};
+use super::trackers::Answer;
 
 /// How much waits for the driver before its callers wait. Each may be a frame of the largest size, so that this bounds
 /// the memory that hostile links can fill to 256 MiB.
@@ -87,6 +88,8 @@ pub(super) enum Inbound {
     Dialled(dials::Dialled),
     /// A link has ended, in good order or not.
     Ended { link: LinkId, error: Option<TransportError> },
+    /// What the trackers know of a name.
+    Found { name: Username, answer: Answer },
     /// Something happened on a link, or an answer came.
     Input(Input),
 }
@@ -100,6 +103,7 @@ impl fmt::Debug for Inbound {
             Self::Secured(_) => "Secured",
             Self::Dialled(_) => "Dialled",
             Self::Ended { .. } => "Ended",
+            Self::Found { .. } => "Found",
             Self::Input(_) => "Input",
         })
     }
@@ -238,6 +242,15 @@ impl Driver {
                 self.trail.broke(link, error.as_ref(), self.parts.now().wall);
                 Some(Input::LinkDown(link))
             }
+            Inbound::Found { name, answer: Answer { found: answer, named } } => {
+                if self.state.is_sought(&name) {
+                    self.trail.found(&name, &answer, self.parts.now().wall);
+                }
+                for (at, peer, endpoints) in named {
+                    self.heard.listed(at, peer, endpoints, |peer| self.state.contact(peer).is_some());
+                }
+                Some(Input::Found { name, answer })
+            }
             Inbound::Input(input) => {
                 self.note(&input);
                 Some(input)
@@ -248,14 +261,6 @@ impl Driver {
     /// Notes what the driver itself has to know of an input.
     fn note(&mut self, input: &Input) {
         match input {
-            Input::Found { name, answer } => {
-                if self.state.is_sought(name) {
-                    self.trail.found(name, answer, self.parts.now().wall);
-                }
-                if let Found::Record(record) = answer {
-                    self.hear_tracker(record.record());
-                }
-            }
             Input::Frame { link, frame: Frame::Hello { record } } => self.hear_peer(*link, record.record()),
             Input::Frame { link, frame: Frame::Goodbye { reason } } => {
                 if let Some(peer) = self.links.get(link).map(|link| link.peer) {
@@ -264,10 +269,6 @@ impl Driver {
             }
             _ => {}
         }
-    }
-
-    fn hear_tracker(&mut self, record: &PeerRecord) {
-        self.heard.listed(record.peer_id, &record.endpoints, |peer| self.state.contact(peer).is_some());
     }
 
     fn hear_peer(&mut self, link: LinkId, record: &PeerRecord) {
@@ -336,6 +337,7 @@ impl Driver {
                 | Inbound::Secured(_)
                 | Inbound::Dialled(_)
                 | Inbound::Ended { .. }
+                | Inbound::Found { .. }
                 | Inbound::Input(_) => {}
             }
         }
@@ -378,28 +380,22 @@ impl Driver {
     fn look_up(&mut self, ask: Ask) {
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
         self.tasks.spawn(async move {
-            let input = match ask {
-                Ask::Find(name) => {
-                    let answer = match answer(parts.tracker.find(&name)).await {
-                        Ok(Some(found)) => {
-                            found.record.map_or(Found::Unsigned, |record| Found::Record(Box::new(record)))
-                        }
-                        Ok(None) => Found::Nobody,
-                        Err(error) => Found::Trouble(error.code()),
-                    };
-                    Input::Found { name, answer }
+            let inbound = match ask {
+                Ask::Find { name, known } => {
+                    let answer = parts.trackers.find(&name, &known).await;
+                    Inbound::Found { name, answer }
                 }
                 Ask::Queued { load, peer, limit } => {
                     let entries = parts.store.queued(peer, limit).await.ok().map(Loaded::Queued);
-                    Input::Loaded { load, entries }
+                    Inbound::Input(Input::Loaded { load, entries })
                 }
                 Ask::Logged { load, peer, epoch, range, limit } => {
                     let entries = parts.store.logged(peer, epoch, range, limit).await.ok().map(Loaded::Logged);
-                    Input::Loaded { load, entries }
+                    Inbound::Input(Input::Loaded { load, entries })
                 }
             };
             // The driver outlives its tasks.
-            let _ = inbox.send(Inbound::Input(input)).await;
+            let _ = inbox.send(inbound).await;
         });
     }
 }

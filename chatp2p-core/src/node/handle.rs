@@ -4,24 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::identity::{PeerId, Username};
 use crate::message::{Author, Body, Delivery, EntryId, Epoch, Message};
 use crate::protocol::{Command, Event, Outcome, Refusal, State};
 use crate::storage::{HistoryQuery, StorageError, StoredMessage};
-use crate::tracker::{Lease, PeerQuery, Registration, Tracker};
+use crate::tracker::{Registration, Tracker};
 use crate::transport::{Link, Listener};
 
-use super::announce::Announcer;
-use super::builder::{NodeBuilder, Parts, answer};
+use super::announce::{Announcer, Publisher};
+use super::builder::{NodeBuilder, Parts};
 use super::conversations::{self, Newest};
 use super::diagnosis::{NodeDiagnosis, PeerDiagnosis};
 use super::driver::{CommandError, Driver, INBOX, Inbound, View};
+use super::enrol::Place;
+use super::trackers::{foremost, foremost_listed};
 use super::{
     ConversationPage, ConversationSummary, EVENT_BACKLOG, Events, HistoryPage, LastMessage, NodeError, NodeStatus,
-    PeerNode, Receipt, TrackerStatus,
+    PeerNode, Receipt,
 };
 
 /// A running peer.
@@ -34,8 +36,7 @@ pub struct Node {
     driver: mpsc::Sender<Inbound>,
     /// Weak, so that what is told ends with those who tell it.
     events: broadcast::WeakSender<Event>,
-    pub(super) tracker_status: watch::Receiver<TrackerStatus>,
-    /// Who was listed last, for when the tracker is silent.
+    /// Who was listed last, for when all trackers are silent.
     listed: Mutex<Vec<Registration>>,
     running: Mutex<Option<Running>>,
 }
@@ -44,39 +45,40 @@ pub struct Node {
 #[derive(Debug)]
 struct Running {
     listeners: JoinSet<()>,
-    announcer: JoinSet<()>,
-    leave: oneshot::Sender<()>,
+    announcers: JoinSet<()>,
+    /// Tells them to leave.
+    leave: Vec<oneshot::Sender<()>>,
     driver: JoinSet<()>,
 }
 
 impl Node {
-    /// Begins to build a node that goes by this name at this tracker.
+    /// Begins to build a node that goes by this name at this tracker; [`NodeBuilder::tracker`] adds others.
     pub fn builder(username: Username, tracker: Arc<dyn Tracker>) -> NodeBuilder {
         NodeBuilder::new(username, tracker)
     }
 
-    pub(super) fn run(parts: Parts, state: State, lease: Lease, listeners: Vec<Box<dyn Listener>>) -> Self {
+    pub(super) fn run(parts: Parts, state: State, places: Vec<Place>, listeners: Vec<Box<dyn Listener>>) -> Self {
         let parts = Arc::new(parts);
         let (events, _) = broadcast::channel(EVENT_BACKLOG);
         let (sender, inbox) = mpsc::channel(INBOX);
-        let confirmed = TrackerStatus { confirmed: Some(parts.now().wall), trouble: None };
-        let (status, tracker_status) = watch::channel(confirmed);
-        let (leave, told_to_leave) = oneshot::channel();
-        let announcer = Announcer {
-            parts: Arc::clone(&parts),
-            lease,
-            seq: state.me().record.record().seq,
-            pre_keys: state.pre_keys(),
-            driver: sender.clone(),
-            events: events.clone(),
-            status,
+        let record = state.me().record.clone();
+        let publisher = Publisher::new(Arc::clone(&parts), state.pre_keys(), sender.clone(), record);
+        let publisher = Arc::new(publisher);
+        let mut running = Running {
+            listeners: JoinSet::new(),
+            announcers: JoinSet::new(),
+            leave: Vec::new(),
+            driver: JoinSet::new(),
         };
-        let mut running =
-            Running { listeners: JoinSet::new(), announcer: JoinSet::new(), leave, driver: JoinSet::new() };
         for listener in listeners {
             running.listeners.spawn(super::driver::accept_all(listener, sender.clone()));
         }
-        running.announcer.spawn(announcer.run(told_to_leave));
+        for (at, place) in places.into_iter().enumerate() {
+            let (leave, told_to_leave) = oneshot::channel();
+            let (parts, publisher, events) = (Arc::clone(&parts), Arc::clone(&publisher), events.clone());
+            running.leave.push(leave);
+            running.announcers.spawn(Announcer { parts, at, place, publisher, events }.run(told_to_leave));
+        }
         let listened = events.downgrade();
         let driver = Driver::new(Arc::clone(&parts), state, (sender.clone(), inbox), events);
         running.driver.spawn(driver.run());
@@ -84,7 +86,6 @@ impl Node {
             parts,
             driver: sender,
             events: listened,
-            tracker_status,
             listed: Mutex::new(Vec::new()),
             running: Mutex::new(Some(running)),
         }
@@ -124,6 +125,15 @@ impl Node {
         Ok(answer.await.map_err(|_| NodeError::Stopped)??)
     }
 
+    /// Whose each name at a tracker is, as far as it is known. Nobody's while the state cannot be read.
+    async fn pinned(&self) -> BTreeMap<Username, PeerId> {
+        let known = |state: &State| {
+            let contacts = state.contacts().filter(|contact| !contact.forgotten);
+            contacts.map(|contact| (contact.name_at_tracker().clone(), contact.peer_id)).collect()
+        };
+        self.look(known).await.unwrap_or_default()
+    }
+
     async fn is_running(&self) -> Result<(), NodeError> {
         if self.running.lock().await.is_some() { Ok(()) } else { Err(NodeError::Stopped) }
     }
@@ -138,6 +148,7 @@ pub(super) fn explain(refusal: Refusal, name: &Username) -> NodeError {
         Refusal::Tracker(code) => NodeError::TrackerSilent { code },
         Refusal::Unreachable(reason) => NodeError::Unreachable { name, reason },
         Refusal::KeyChanged => NodeError::KeyChanged { name },
+        Refusal::NameDisputed => NodeError::NameDisputed { name },
         Refusal::Refused(code) => NodeError::Refused { name, code },
         Refusal::NotConnected => NodeError::NotConnected { name: name.to_string() },
         Refusal::TextTooLarge => NodeError::TextTooLarge,
@@ -159,28 +170,31 @@ impl PeerNode for Node {
 
     async fn status(&self) -> Result<NodeStatus, NodeError> {
         self.is_running().await?;
+        let trackers = self.parts.trackers.statuses();
         Ok(NodeStatus {
             username: self.parts.username.clone(),
             peer_id: self.peer_id(),
             endpoints: self.parts.endpoints.clone(),
-            tracker: self.tracker_status.borrow().clone(),
+            tracker: foremost(&trackers),
+            trackers,
         })
     }
 
     async fn available(&self) -> Result<Vec<Registration>, NodeError> {
         self.is_running().await?;
-        match answer(self.parts.tracker.peers(PeerQuery::default())).await {
-            Ok(page) => {
-                let mut others = page.items;
-                others.retain(|other| other.username != self.parts.username);
-                self.listed.lock().await.clone_from(&others);
-                Ok(others)
-            }
+        let listed = match self.parts.trackers.peers().await {
+            Ok(listed) => listed,
             Err(error) => {
-                tracing::info!(%error, "the tracker does not say who is there; answering with who was there last");
-                Ok(self.listed.lock().await.clone())
+                tracing::info!(%error, "no tracker says who is there; answering with who was there last");
+                return Ok(self.listed.lock().await.clone());
             }
-        }
+        };
+        let pinned = if listed.values().any(|named| named.len() > 1) { self.pinned().await } else { BTreeMap::new() };
+        let others = listed.into_iter().filter(|(name, _)| *name != self.parts.username);
+        let others = others.filter_map(|(name, named)| foremost_listed(named, pinned.get(&name).copied()));
+        let others: Vec<Registration> = others.collect();
+        self.listed.lock().await.clone_from(&others);
+        Ok(others)
     }
 
     async fn connected(&self) -> Result<Vec<Username>, NodeError> {
@@ -330,8 +344,10 @@ impl PeerNode for Node {
         if let Err(error) = goodbyes {
             tracing::warn!(%error, "the node stops without having said goodbye");
         }
-        let _ = ending.leave.send(());
-        while ending.announcer.join_next().await.is_some() {}
+        for leave in ending.leave {
+            let _ = leave.send(());
+        }
+        while ending.announcers.join_next().await.is_some() {}
         ending.driver.shutdown().await;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a state decides. The type keeps the promise *decide, commit, send, tell*: effects come out only in exchange for
 //! the receipt of the commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use crate::code::Code;
@@ -45,7 +45,12 @@ enum Then {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     /// Who goes by this name? Answered by [`Input::Found`](super::Input::Found).
-    Find(Username),
+    Find {
+        /// The name.
+        name: Username,
+        /// Whose it is known to be here. Once these are found, there is little to be gained by waiting for more.
+        known: BTreeSet<PeerId>,
+    },
     /// The next entries without a place. Answered by [`Input::Loaded`](super::Input::Loaded).
     Queued {
         /// Named by the answer.
@@ -131,6 +136,8 @@ pub enum Refusal {
     Unreachable(String),
     /// Another key goes by the name.
     KeyChanged,
+    /// The trackers name different keys, and none of them is known.
+    NameDisputed,
     /// The other end refused, by its own word.
     Refused(String),
     /// There is no link, or there never was one.

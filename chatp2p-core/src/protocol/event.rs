@@ -90,7 +90,7 @@ pub enum Event {
     RequestClosed(PeerId),
     /// There is no room for further requests; those who come are turned away. Told once until there is room again.
     RequestsFull,
-    /// The tracker could not be reached or refused; the node goes on trying.
+    /// The tracker could not be reached or refused, and neither is the node listed at any other; it goes on trying.
     TrackerTrouble(Code),
     /// This listener was too slow and missed this many events. What it missed is in the history.
     Gap {

@@ -106,17 +106,35 @@ pub enum Command {
     Stop,
 }
 
-/// What the tracker knows of a name.
+/// What the trackers know of a name.
 #[derive(Debug, Clone)]
 pub enum Found {
     /// Who owns it, in their own signed words.
     Record(Box<SignedRecord>),
+    /// Several who own it, as different trackers say: one record for each key.
+    Disputed(Vec<SignedRecord>),
     /// Somebody who has no key.
     Unsigned,
     /// Nobody goes by it.
     Nobody,
-    /// The tracker did not answer.
+    /// No tracker answered.
     Trouble(Code),
+}
+
+impl Found {
+    /// Everybody who is said to own the name.
+    pub(super) fn records(&self) -> &[SignedRecord] {
+        match self {
+            Self::Record(record) => std::slice::from_ref(record),
+            Self::Disputed(records) => records,
+            Self::Unsigned | Self::Nobody | Self::Trouble(_) => &[],
+        }
+    }
+
+    /// What this key says of itself, if any tracker says that the name is its.
+    pub(super) fn record_of(&self, key: PeerId) -> Option<&SignedRecord> {
+        self.records().iter().find(|record| record.record().peer_id == key)
+    }
 }
 
 /// Entries from the store.

@@ -65,6 +65,11 @@ impl Profile {
         Ok(profile)
     }
 
+    /// Whether there is one of this name below `data_dir`.
+    pub fn is_there(data_dir: &Path, username: &Username) -> bool {
+        folder_of(data_dir, username).join(KEY).exists()
+    }
+
     async fn open_with(
         data_dir: &Path,
         username: &Username,
@@ -126,6 +131,14 @@ impl Profile {
     }
 }
 
+/// Named by a hash, because file systems take some names for the same, and others for devices.
+fn folder_of(data_dir: &Path, username: &Username) -> PathBuf {
+    let hash = blake3::hash(username.as_str().as_bytes());
+    let name = hash.as_bytes().get(..FOLDER_BYTES).unwrap_or_default();
+    data_dir.join(PROFILES).join(data_encoding::HEXLOWER.encode(name))
+}
+
+const PROFILES: &str = "profiles";
 const DATABASE: &str = "profile.sqlite";
 const KEY: &str = "identity.key";
 
@@ -137,11 +150,8 @@ async fn blocking<T: Send + 'static>(
 
 impl Files {
     fn open(data_dir: &Path, username: &Username, passphrase: Option<&Passphrase>) -> Result<Self, ProfileError> {
-        let profiles = data_dir.join("profiles");
-        // Named by a hash, because file systems take some names for the same, and others for devices.
-        let hash = blake3::hash(username.as_str().as_bytes());
-        let name = hash.as_bytes().get(..FOLDER_BYTES).unwrap_or_default();
-        let folder = profiles.join(data_encoding::HEXLOWER.encode(name));
+        let profiles = data_dir.join(PROFILES);
+        let folder = folder_of(data_dir, username);
         private::folder(&folder).map_err(cannot("the profile's folder cannot be made"))?;
         must_be_private(&folder)?;
 

@@ -5,7 +5,7 @@ mod near;
 mod wire;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -154,6 +154,34 @@ impl HttpTracker {
         Some(local.ip())
     }
 
+    /// The address from which this machine would set out for the tracker, whether anybody answers there or not: the system
+    /// is asked for the way, and nothing is sent.
+    pub async fn departing_address(&self) -> Option<IpAddr> {
+        let host = self.base.host_str()?.trim_matches(['[', ']']).to_owned();
+        let port = self.base.port_or_known_default()?;
+        let found = tokio::time::timeout(CONNECT_WITHIN, tokio::net::lookup_host((host, port))).await.ok()?.ok()?;
+        for address in found.filter(|address| self.anywhere || is_near(address.ip())) {
+            let any: IpAddr =
+                if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            if let Ok(socket) = tokio::net::UdpSocket::bind((any, 0)).await
+                && socket.connect(address).await.is_ok()
+            {
+                return Some(socket.local_addr().ok()?.ip());
+            }
+        }
+        None
+    }
+
+    /// How far the tracker is by what its address says. A name says nothing, but for the one that always means this machine.
+    fn reach_by_address(&self) -> Reach {
+        let host = self.base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Reach::across(ip),
+            Err(_) if host == "localhost" => Reach::Loopback,
+            Err(_) => Reach::Public,
+        }
+    }
+
     fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -296,9 +324,13 @@ impl Tracker for HttpTracker {
     fn reach(&self) -> Reach {
         // Nothing that answers over a socket is in this process: the first place stands for no answer.
         match self.reach.load(Ordering::SeqCst) {
-            0 => Reach::Public,
+            0 => self.reach_by_address(),
             place => REACHES.get(usize::from(place)).copied().unwrap_or(Reach::Public),
         }
+    }
+
+    fn address(&self) -> Option<String> {
+        Some(self.url().to_owned())
     }
 }
 

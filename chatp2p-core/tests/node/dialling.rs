@@ -129,6 +129,30 @@ async fn ten_thousand_records_of_a_tracker_far_away_make_no_node_knock_at_its_ow
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_tracker_far_away_names_is_not_dialled_because_another_one_is_near() {
+    let (port, knocks) = victim().await;
+    let doors = [format!("ws://127.0.0.1:{port}"), format!("ws://localhost:{port}")];
+    let hostile = |honest| {
+        let endpoints = doors.iter().map(|text| text.parse().unwrap()).collect();
+        Arc::new(Hostile { honest, endpoints, keys: AtomicU64::new(0) })
+    };
+    let near = Arc::new(FaultyTracker::start().await);
+    let start = async |far: FaultyTracker, near: Arc<dyn Tracker>| {
+        let node = Node::builder(name("alice"), hostile(far)).tracker(near).identity(alice());
+        node.transport(Arc::new(WebSocketTransport::new())).start().await.unwrap()
+    };
+    let a = start(FaultyTracker::start().await.seen_across(Reach::Public), near.clone()).await;
+    let reasons = connect_to(&a, 10).await;
+    assert!(reasons.iter().all(|reason| reason.contains("named by somebody who is not there")), "{reasons:?}");
+    assert_eq!(knocks.load(Ordering::SeqCst), 0);
+    a.stop().await.unwrap();
+    // So that it is known that the door can be found.
+    let a = start(FaultyTracker::start().await.seen_across(Reach::Loopback), near).await;
+    connect_to(&a, 1).await;
+    assert!(knocks.load(Ordering::SeqCst) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_records_that_name_one_victim_are_ten_knocks_a_minute() {
     let (port, knocks) = victim().await;
     let doors =

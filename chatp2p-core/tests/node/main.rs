@@ -17,3 +17,4 @@ mod storage;
 mod telling;
 mod town;
 mod tracker;
+mod trackers;

@@ -21,7 +21,8 @@ pub(crate) struct Person {
     pub(crate) at: Endpoint,
     pub(crate) store: FaultyProfile,
     pub(crate) lines: Lines,
-    tracker: FaultyTracker,
+    /// The town's alone, unless it is changed.
+    pub(crate) trackers: Vec<FaultyTracker>,
 }
 
 impl Town {
@@ -42,7 +43,7 @@ impl Town {
             at: (self.address)(called),
             store: FaultyProfile::default(),
             lines: Lines::new(self.network.clone()),
-            tracker: self.tracker.clone(),
+            trackers: vec![self.tracker.clone()],
         }
     }
 
@@ -69,8 +70,10 @@ impl Town {
 
 impl Person {
     pub(crate) fn builder(&self) -> NodeBuilder {
-        Node::builder(self.name.clone(), Arc::new(self.tracker.clone()))
-            .identity(self.who.clone())
+        let (first, others) = self.trackers.split_first().expect("a tracker");
+        let node = Node::builder(self.name.clone(), Arc::new(first.clone()));
+        let node = others.iter().fold(node, |node, other| node.tracker(Arc::new(other.clone())));
+        node.identity(self.who.clone())
             .store(Arc::new(self.store.clone()))
             .transport(Arc::new(self.lines.clone()))
             .listen(self.at.clone())

@@ -301,7 +301,7 @@ impl From<PeerDiagnosis> for PeerReport {
     }
 }
 
-fn tracker(found: TrackerDiagnosis, url: Option<String>) -> TrackerShown {
+fn tracker(found: TrackerDiagnosis) -> TrackerShown {
     let trouble = found.status.trouble.map(|code| Failure {
         code,
         detail: "the tracker did not confirm the registration when it was asked last".to_owned(),
@@ -310,6 +310,7 @@ fn tracker(found: TrackerDiagnosis, url: Option<String>) -> TrackerShown {
     let next = trouble.as_ref().and_then(|why| next(why.code));
     let (code, detail) = trouble.map(|why| (why.code.to_string(), why.detail)).unzip();
     let answered_in_ms = found.answered_in.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    let url = found.status.address;
     TrackerShown { url, confirmed: found.status.confirmed.map(|at| at.to_string()), answered_in_ms, code, detail, next }
 }
 
@@ -365,7 +366,7 @@ impl NodeReport {
             outboxes: outboxes
                 .map(|(peer, outbox)| OutboxOf { peer: peer.to_string(), outbox: outbox.into() })
                 .collect(),
-            trackers: found.trackers.into_iter().map(|found| tracker(found, desk.tracker_url())).collect(),
+            trackers: found.trackers.into_iter().map(tracker).collect(),
             findings: found.findings.into_iter().map(finding).collect(),
         }
     }

@@ -54,7 +54,7 @@ impl IdentityApi {
         let node = node(desk)?;
         let has_passphrase = super::passphrase::is_set(desk).await?;
         let plain = ContactLink::new(node.peer_id(), node.username().clone());
-        let tracker = desk.tracker_url().filter(|url| !is_here(url));
+        let tracker = desk.tracker_urls().into_iter().find(|url| !is_here(url));
         // An address that does not fit a link is left out of it: it is a hint.
         let link = tracker.and_then(|url| plain.clone().at_tracker(url.trim_end_matches('/')).ok()).unwrap_or(plain);
         Ok(Json(OwnIdentity {

@@ -1,8 +1,12 @@
 //! Starting, stopping, and how it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chatp2p_core::clock::Wall;
+use chatp2p_core::code::Code;
 use chatp2p_core::identity::Username;
+use chatp2p_core::node::TrackerStatus;
 use chatp2p_core::storage::Passphrase;
 use chatp2p_service::{JsonBody, Problem, Refused};
 use poem::web::Data;
@@ -32,7 +36,7 @@ struct StartNode {
     #[serde(default)]
     #[oai(default)]
     or_free_port: bool,
-    /// The tracker; by default the one the program was started with (`http://localhost:8000`).
+    /// The only tracker to use; by default all those the program was started with (`http://localhost:8000`).
     tracker_url: Option<String>,
     /// What the profile is under: 8 characters to 1024 bytes. One that is under none yet is put under it. By default, what
     /// `--passphrase-file` says.
@@ -94,11 +98,13 @@ struct NodeState {
     peer_id: Option<String>,
     /// Where it says that it can be dialled.
     endpoints: Option<Vec<String>>,
-    /// How it stands with its tracker.
+    /// How it stands with its tracker; of several, with the first of which all is well.
     tracker: Option<TrackerState>,
+    /// How it stands with each of its trackers.
+    trackers: Option<Vec<TrackerState>>,
 }
 
-/// How a node stands with its tracker.
+/// How a node stands with a tracker.
 #[derive(Debug, Object)]
 #[oai(skip_serializing_if_is_none)]
 struct TrackerState {
@@ -106,25 +112,45 @@ struct TrackerState {
     url: Option<String>,
     /// When it last confirmed the registration: RFC 3339 in UTC.
     confirmed: Option<String>,
+    /// How long it took over what it answered last, in milliseconds.
+    latency: Option<u64>,
     /// The code of what has gone wrong since then, if anything has.
     trouble: Option<String>,
     /// What to do about it.
     next: Option<String>,
 }
 
+impl From<TrackerStatus> for TrackerState {
+    fn from(status: TrackerStatus) -> Self {
+        Self {
+            url: status.address,
+            confirmed: status.confirmed.map(|at| at.to_string()),
+            latency: status.latency.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            trouble: status.trouble.map(|code| code.to_string()),
+            next: status.trouble.and_then(|code| code.next()).map(str::to_owned),
+        }
+    }
+}
+
 impl Example for NodeState {
     fn example() -> Self {
+        let tracker = |url: &str, trouble: Option<Code>| {
+            TrackerState::from(TrackerStatus {
+                address: Some(url.to_owned()),
+                confirmed: Some(Wall::from_millis(1_795_503_600_000)),
+                latency: Some(Duration::from_millis(3)),
+                trouble,
+            })
+        };
+        let first = || tracker("http://localhost:8000/", None);
+        let second = tracker("https://tracker.example/", Some(Code::TrackerUnreachable));
         Self {
             running: true,
             username: Some("alice".to_owned()),
             peer_id: Some("rkr52rlxexcbdcdg6yfg6ui6x6vnlyqqbkqzjxyqiznjqy2cmomq".to_owned()),
             endpoints: Some(vec!["ws://192.168.1.5:5001/p2p".to_owned()]),
-            tracker: Some(TrackerState {
-                url: Some("http://localhost:8000/".to_owned()),
-                confirmed: Some("2026-11-23T07:00:00.000Z".to_owned()),
-                trouble: None,
-                next: None,
-            }),
+            tracker: Some(first()),
+            trackers: Some(vec![first(), second]),
         }
     }
 }
@@ -151,7 +177,7 @@ impl Example for Health {
 impl NodeApi {
     /// Start the node
     ///
-    /// Opens the profile of that name, registers at the tracker and accepts links. One start runs at a time; one that fails leaves
+    /// Opens the profile of that name, registers at every tracker that is there, at least one, and accepts links. One start runs at a time; one that fails leaves
     /// nothing behind, and the next may work.
     #[oai(path = "/start", method = "post", operation_id = "start")]
     async fn start(
@@ -163,14 +189,20 @@ impl NodeApi {
             body.username.parse().map_err(|error| Problem::invalid(format!("username: {error}")))?;
         let port = Port::Given { port: body.port, or_free: body.or_free_port };
         let passphrase = body.passphrase.as_deref().map(Passphrase::new).transpose().map_err(passphrase::none)?;
-        let order = Order { username: username.clone(), port, tracker_url: body.tracker_url, passphrase };
+        let order = Order {
+            username: username.clone(),
+            port,
+            tracker_url: body.tracker_url,
+            may_be_unlisted: false,
+            passphrase,
+        };
         desk.start(order).await.map_err(|error| refuse(&error))?;
         Ok(Json(NodeStarted { status: "started".to_owned(), username: username.to_string() }))
     }
 
     /// Stop the node
     ///
-    /// Says goodbye to everybody and leaves the tracker. The port is free when this answers; open `/ws` stay open.
+    /// Says goodbye to everybody and leaves the trackers. The port is free when this answers; open `/ws` stay open.
     #[oai(path = "/stop", method = "post", operation_id = "stop")]
     async fn stop(&self, Data(desk): Data<&Arc<Desk>>) -> Result<Json<NodeStopped>, Refused<Stopping>> {
         desk.stop().await.map_err(|error| refuse(&error))?;
@@ -184,18 +216,13 @@ impl NodeApi {
     async fn status(&self, Data(desk): Data<&Arc<Desk>>) -> Result<Json<NodeState>, Refused<Reading>> {
         let Some(node) = desk.node() else { return Ok(Json(NodeState::default())) };
         let status = node.status().await.map_err(|error| problem(&error))?;
-        let tracker = TrackerState {
-            url: desk.tracker_url(),
-            confirmed: status.tracker.confirmed.map(|at| at.to_string()),
-            trouble: status.tracker.trouble.map(|code| code.to_string()),
-            next: status.tracker.trouble.and_then(|code| code.next()).map(str::to_owned),
-        };
         Ok(Json(NodeState {
             running: true,
             username: Some(status.username.to_string()),
             peer_id: Some(status.peer_id.to_string()),
             endpoints: Some(status.endpoints.iter().map(ToString::to_string).collect()),
-            tracker: Some(tracker),
+            tracker: Some(status.tracker.into()),
+            trackers: Some(status.trackers.into_iter().map(TrackerState::from).collect()),
         }))
     }
 

@@ -59,7 +59,7 @@ impl From<Registration> for AvailablePeer {
 #[derive(Debug, Object)]
 #[oai(example)]
 struct AvailablePeers {
-    /// Everybody who is listed at the tracker but oneself, by name.
+    /// Everybody who is listed at a tracker but oneself, by name.
     peers: Vec<AvailablePeer>,
 }
 
@@ -142,7 +142,7 @@ impl Example for PeerDisconnected {
 impl PeersApi {
     /// List who is available
     ///
-    /// Everybody who is listed at the tracker, without oneself. While the tracker is silent: who was listed last.
+    /// Everybody who is listed at any tracker that answers, without oneself. While all are silent: who was listed last.
     #[oai(path = "/peers", method = "get", operation_id = "peers")]
     async fn peers(&self, Data(desk): Data<&Arc<Desk>>) -> Result<Json<AvailablePeers>, Refused<Reading>> {
         let node = desk.node().ok_or_else(not_running)?;
@@ -163,7 +163,8 @@ impl PeersApi {
     /// Connect to a peer
     ///
     /// Opens a direct link and remembers the peer's key: from now on nobody else can go by that name here. Where there is a link
-    /// already, this changes nothing. Takes at most ten seconds.
+    /// already, this changes nothing. Takes at most ten seconds. Where several trackers name different keys for a name that is not
+    /// known yet, it is nobody's (`name_disputed`).
     #[oai(path = "/connect", method = "post", operation_id = "connect")]
     async fn connect(
         &self,

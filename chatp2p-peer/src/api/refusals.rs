@@ -101,7 +101,7 @@ statuses! {
         409 "`name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use`, `profile_unsafe`, `passphrase_required` or `passphrase_wrong`. The node does not run.",
         415 "The body is not `application/json`.",
         422 "A field is missing, of another type, or not within its rules; `insecure_tracker`: without TLS, beyond the local network.",
-        502 "`tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`. The node does not run.";
+        502 "No tracker takes the node: `tracker_unreachable`, `tracker_protocol` or its `too_many_requests`. The node does not run.";
     /// `POST /stop`.
     Stopping: 400 "`not_running`.";
     /// `PUT /passphrase`.
@@ -143,11 +143,11 @@ statuses! {
         500 "`storage_failed`. Nothing was changed.";
     /// `POST /connect`.
     Connecting:
-        400 "`not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_unproved` or `refused`; or the body is not JSON.",
+        400 "`not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_disputed`, `name_unproved` or `refused`; or the body is not JSON.",
         409 "`contact_blocked`.",
         415 "The body is not `application/json`.",
         422 "A field is missing or of another type.",
-        502 "`tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`, and the peer is not known from before.";
+        502 "No tracker answers (`tracker_unreachable`, `tracker_protocol` or its `too_many_requests`), and the peer is not known from before.";
     /// `DELETE /disconnect/{peer_username}`.
     Disconnecting: 400 "`not_running`, or `not_connected`.";
     /// `POST /send`.

@@ -11,8 +11,8 @@ pub(super) struct Known<'a> {
     pub(super) advertise: Option<&'a Host>,
     /// Where links are served.
     pub(super) listening: SocketAddr,
-    /// This machine's address on the way to the tracker.
-    pub(super) towards_tracker: Option<IpAddr>,
+    /// This machine's addresses on the way to each of the trackers, as far as there is one.
+    pub(super) towards_trackers: &'a [IpAddr],
     /// The private addresses of this machine.
     pub(super) private: &'a [IpAddr],
 }
@@ -27,15 +27,19 @@ pub(super) fn endpoints(known: &Known<'_>) -> Vec<Endpoint> {
     if !at.is_unspecified() {
         return vec![Endpoint::ws(known.listening)];
     }
+    let here = if at.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
     // Who listens at 0.0.0.0 is not reached over IPv6, whichever way leads to the tracker.
-    let first = match known.towards_tracker.map(|ip| ip.to_canonical()) {
-        Some(IpAddr::V6(Ipv6Addr::LOCALHOST)) | None if at.is_ipv4() => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        None => Some(IpAddr::V6(Ipv6Addr::LOCALHOST)),
-        Some(IpAddr::V6(_)) if at.is_ipv4() => None,
-        other => other,
+    let reached = |ip: &IpAddr| match ip.to_canonical() {
+        IpAddr::V6(Ipv6Addr::LOCALHOST) if at.is_ipv4() => Some(here),
+        IpAddr::V6(_) if at.is_ipv4() => None,
+        ip => Some(ip),
     };
-    // A tracker on this machine shows nothing of how others reach it.
-    let alone = first.is_none_or(|ip| ip.is_loopback());
+    let mut first: Vec<IpAddr> = known.towards_trackers.iter().filter_map(reached).collect();
+    if known.towards_trackers.is_empty() {
+        first.push(here);
+    }
+    // Trackers on this machine show nothing of how others reach it.
+    let alone = first.iter().all(IpAddr::is_loopback);
     let private = known.private.iter().copied().filter(|ip| alone && (ip.is_ipv4() || at.is_ipv6()));
     let mut addresses: Vec<IpAddr> = Vec::new();
     for ip in first.into_iter().chain(private) {
@@ -68,13 +72,18 @@ pub(super) fn is_private(ip: &IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn told(advertise: Option<&str>, listening: &str, towards_tracker: Option<&str>, private: &[&str]) -> Vec<String> {
+    fn told(advertise: Option<&str>, listening: &str, towards: Option<&str>, private: &[&str]) -> Vec<String> {
+        towards_all(advertise, listening, towards.as_slice(), private)
+    }
+
+    fn towards_all(advertise: Option<&str>, listening: &str, trackers: &[&str], private: &[&str]) -> Vec<String> {
         let advertise = advertise.map(|host| host.parse().unwrap());
         let private: Vec<IpAddr> = private.iter().map(|ip| ip.parse().unwrap()).collect();
+        let towards_trackers: Vec<IpAddr> = trackers.iter().map(|ip| ip.parse().unwrap()).collect();
         let known = Known {
             advertise: advertise.as_ref(),
             listening: listening.parse().unwrap(),
-            towards_tracker: towards_tracker.map(|ip| ip.parse().unwrap()),
+            towards_trackers: &towards_trackers,
             private: &private,
         };
         endpoints(&known).iter().map(ToString::to_string).collect()
@@ -113,6 +122,15 @@ mod tests {
             told(None, "[::]:7", Some("::1"), &["fd00::1", "10.0.0.2"]),
             ["ws://[::1]:7/p2p", "ws://[fd00::1]:7/p2p", "ws://10.0.0.2:7/p2p"]
         );
+    }
+
+    #[test]
+    fn each_tracker_shows_a_way_and_one_elsewhere_shows_how_others_come() {
+        let told = |trackers: &[&str]| towards_all(None, "0.0.0.0:7", trackers, &["10.0.0.2"]);
+        let both = ["ws://127.0.0.1:7/p2p", "ws://192.168.0.2:7/p2p"];
+        assert_eq!(told(&["::1", "192.168.0.2", "127.0.0.1", "2001:db8::1"]), both);
+        assert_eq!(told(&["::1", "127.0.0.1"]), ["ws://127.0.0.1:7/p2p", "ws://10.0.0.2:7/p2p"]);
+        assert_eq!(told(&[]), ["ws://127.0.0.1:7/p2p", "ws://10.0.0.2:7/p2p"], "no way to any of them");
     }
 
     #[test]

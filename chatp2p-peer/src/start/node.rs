@@ -4,14 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chatp2p_core::node::Node;
+use chatp2p_core::code::Code;
+use chatp2p_core::node::{Node, NodeBuilder};
 use chatp2p_core::record::Endpoint;
 use chatp2p_core::storage::Profile;
-use chatp2p_core::tracker::{HttpTracker, Tracker};
+use chatp2p_core::tracker::Tracker;
 use chatp2p_core::transport::websocket::WebSocketTransport;
 use chatp2p_core::transport::{Listener, Transport, TransportError};
 
 use super::address::{self, Known};
+use super::trackers::{self, Ways};
 use super::{Order, Port, Start, StartError, Started, Way};
 use crate::config::{DEFAULT_P2P, Options};
 
@@ -71,29 +73,39 @@ impl NodeStarter {
         Ok(Door { listener: Some(listener), at: SocketAddr::new(at.ip(), port) })
     }
 
-    fn endpoints(&self, listening: SocketAddr, towards_tracker: Option<IpAddr>) -> Vec<Endpoint> {
+    fn endpoints(&self, listening: SocketAddr, towards_trackers: &[IpAddr]) -> Vec<Endpoint> {
         let advertise = self.options.advertise.as_ref();
-        address::endpoints(&Known { advertise, listening, towards_tracker, private: &address::private() })
+        address::endpoints(&Known { advertise, listening, towards_trackers, private: &address::private() })
     }
 }
 
 #[async_trait]
 impl Start for NodeStarter {
     async fn start(&self, order: Order) -> Result<Started, StartError> {
-        let url = order.tracker_url.as_deref().unwrap_or(&self.options.tracker);
-        let tracker = if self.options.insecure_http { HttpTracker::new_insecure(url)? } else { HttpTracker::new(url)? };
-        let tracker_url = tracker.url().to_owned();
+        let urls = order.tracker_url.as_ref().map_or(&*self.options.trackers, std::slice::from_ref);
+        let trackers = trackers::at(urls, self.options.insecure_http)?;
         let door = self.open_door(order.port).await?;
-        // Asked first, so that a tracker that is away costs no profile and says so by itself.
-        tracker.health().await?;
-        let way = Way { listening: door.at, towards_tracker: tracker.local_address().await };
-        let endpoints = self.endpoints(way.listening, way.towards_tracker);
+        // Asked first, so that trackers that are away cost no profile and say so by themselves.
+        let Ways { addresses, trouble } = trackers::ways(&trackers).await;
+        if let Some(trouble) = trouble {
+            let is_known = order.may_be_unlisted && Profile::is_there(&self.options.data_dir, &order.username);
+            if !is_known || trouble.code() != Code::TrackerUnreachable {
+                return Err(trouble.into());
+            }
+        }
+        let way = Way { listening: door.at, towards_tracker: addresses.first().copied() };
+        let endpoints = self.endpoints(door.at, &addresses);
         let passphrase = order.passphrase.as_ref().or(self.options.passphrase.as_ref());
         let profile = match passphrase {
             Some(passphrase) => Profile::unlock(&self.options.data_dir, &order.username, passphrase).await?,
             None => Profile::open(&self.options.data_dir, &order.username).await?,
         };
-        let node = Node::builder(order.username, Arc::new(tracker))
+        let tracker_urls: Vec<String> = trackers.iter().map(|tracker| tracker.url().to_owned()).collect();
+        let mut trackers = trackers.into_iter().map(|tracker| Arc::new(tracker) as Arc<dyn Tracker>);
+        let first = trackers.next().ok_or_else(|| StartError::Invalid("a node needs a tracker".to_owned()))?;
+        let node = trackers.fold(Node::builder(order.username, first), NodeBuilder::tracker);
+        let node = node
+            .may_start_unlisted(order.may_be_unlisted)
             .identity(profile.identity().clone())
             .store(profile.store())
             .transport(self.transport.clone())
@@ -103,7 +115,7 @@ impl Start for NodeStarter {
             Some(listener) => node.listener(listener),
             None => node,
         };
-        Ok(Started { node: Arc::new(node.start().await?), profile: Arc::new(profile), tracker_url, way })
+        Ok(Started { node: Arc::new(node.start().await?), profile: Arc::new(profile), tracker_urls, way })
     }
 }
 

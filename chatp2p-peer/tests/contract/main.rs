@@ -22,4 +22,5 @@ mod page_guard;
 mod passphrase;
 mod play;
 mod reading;
+mod several_trackers;
 mod starting;

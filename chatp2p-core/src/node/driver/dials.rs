@@ -31,12 +31,15 @@ impl Driver {
     /// Dials a peer at one endpoint after another until one answers and proves the key.
     pub(super) fn dial(&mut self, peer: PeerId, endpoints: Vec<Endpoint>) {
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
-        let named_by = self.heard.named_by(peer, &endpoints, parts.tracker.reach());
-        let clearance = Clearance::new(named_by, Arc::clone(&self.budget));
+        let cleared = |endpoint| {
+            let named_by = self.heard.named_by(peer, &endpoint, &parts.trackers);
+            (endpoint, Clearance::new(named_by, Arc::clone(&self.budget)))
+        };
+        let endpoints: Vec<_> = endpoints.into_iter().map(cleared).collect();
         let turn = Arc::clone(&self.dialling);
         let dial = self.tasks.spawn(async move {
             let Ok(_turn) = turn.acquire_owned().await else { return };
-            let dialled = dial_any(&parts, peer, &endpoints, &clearance).await;
+            let dialled = dial_any(&parts, peer, &endpoints).await;
             let _ = inbox.send(Inbound::Dialled(dialled)).await;
         });
         if let Some(earlier) = self.dials.insert(peer, dial) {
@@ -101,12 +104,12 @@ pub(in crate::node) async fn accept_all(mut listener: Box<dyn Listener>, inbox: 
     }
 }
 
-async fn dial_any(parts: &Parts, peer: PeerId, endpoints: &[Endpoint], clearance: &Clearance) -> Dialled {
+async fn dial_any(parts: &Parts, peer: PeerId, endpoints: &[(Endpoint, Clearance)]) -> Dialled {
     let share = CONNECT_TIMEOUT / u32::try_from(endpoints.len()).unwrap_or(u32::MAX).max(1);
     // A little less than a connect may take in all, so that its caller learns the reason and not only the time-out.
     let share = share.saturating_sub(Duration::from_millis(200));
     let mut tried = Vec::new();
-    for endpoint in endpoints {
+    for (endpoint, clearance) in endpoints {
         let mut step = Step::Dialled;
         let attempt = timeout(share, dial_one(parts, peer, endpoint, clearance, &mut step)).await;
         let (link, failure) = match attempt.unwrap_or(Err(TransportError::TimedOut)) {

@@ -30,26 +30,29 @@ pub(in crate::node) struct Trail {
     callers: BTreeMap<Reach, CallersReport>,
 }
 
-/// What the tracker said about a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the trackers said about a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::node) struct Sought {
     pub(in crate::node) at: Wall,
-    pub(in crate::node) answer: Answer,
+    pub(in crate::node) owner: Owner,
 }
 
 /// Who goes by a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::node) enum Answer {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::node) enum Owner {
     Listed(PeerId),
+    /// Several, as different trackers say.
+    Disputed(Vec<PeerId>),
     Unsigned,
     Nobody,
     Trouble(Code),
 }
 
-impl From<&Found> for Answer {
+impl From<&Found> for Owner {
     fn from(found: &Found) -> Self {
         match found {
             Found::Record(record) => Self::Listed(record.record().peer_id),
+            Found::Disputed(records) => Self::Disputed(records.iter().map(|record| record.record().peer_id).collect()),
             Found::Unsigned => Self::Unsigned,
             Found::Nobody => Self::Nobody,
             Found::Trouble(code) => Self::Trouble(*code),
@@ -79,8 +82,8 @@ impl Failure {
 }
 
 impl Trail {
-    pub(in crate::node) fn sought(&self, name: &Username) -> Option<Sought> {
-        self.sought.get(name).copied()
+    pub(in crate::node) fn sought(&self, name: &Username) -> Option<&Sought> {
+        self.sought.get(name)
     }
 
     pub(in crate::node) fn attempt(&self, peer: PeerId) -> Option<&Attempt> {
@@ -91,10 +94,10 @@ impl Trail {
         self.callers.values().copied().collect()
     }
 
-    /// The tracker has answered about a name that somebody wants to reach.
-    pub(super) fn found(&mut self, name: &Username, answer: &Found, at: Wall) {
+    /// The trackers have answered about a name that somebody wants to reach.
+    pub(super) fn found(&mut self, name: &Username, found: &Found, at: Wall) {
         make_room(&mut self.sought, name, |sought| sought.at);
-        self.sought.insert(name.clone(), Sought { at, answer: answer.into() });
+        self.sought.insert(name.clone(), Sought { at, owner: found.into() });
     }
 
     /// Dialling a peer has ended, perhaps with a link.

@@ -339,7 +339,7 @@ impl Pair {
     fn answer(&self, who: usize, ask: Ask) -> Input {
         let disk = &self.players[who].disk;
         match ask {
-            Ask::Find(name) => {
+            Ask::Find { name, .. } => {
                 let known = self.players.iter().find(|player| player.name == name).and_then(Player::record);
                 let answer = match known {
                     _ if self.is_silent => Found::Trouble(Code::TrackerUnreachable),

@@ -55,10 +55,10 @@ impl State {
             presence.dial = Dial::Idle;
             return self.tidy(peer);
         }
-        if let Some((_, record)) = &presence.candidate {
+        if let Some((_, record)) = presence.candidate.clone() {
             // Whoever connects has just asked the tracker.
-            let endpoints = record.record().endpoints.clone();
             presence.dial = Dial::Dialling;
+            let endpoints = self.endpoints(peer, Some(&record));
             return out.effect(Effect::Dial { peer, endpoints });
         }
         let Some(name) = self.contacts.get(&peer).map(|contact| contact.name_at_tracker().clone()) else {
@@ -71,26 +71,21 @@ impl State {
     /// What is being asked about a name; asks if nothing is yet.
     pub(super) fn find_mut(&mut self, name: &Username, out: &mut Decision) -> &mut Find {
         if !self.finds.contains_key(name) {
-            out.ask(Ask::Find(name.clone()));
+            out.ask(Ask::Find { name: name.clone(), known: self.names.holders(name) });
         }
         self.finds.entry(name.clone()).or_default()
     }
 
     pub(super) fn found(&mut self, name: &Username, answer: &Found, now: Now, out: &mut Decision) {
         let Some(find) = self.finds.remove(name) else { return };
-        let record = match answer {
-            Found::Record(record) => Some(&**record),
-            Found::Unsigned | Found::Nobody | Found::Trouble(_) => None,
-        };
-        if let Some(record) = record {
+        for record in answer.records() {
             self.warn_of(name, record.record().peer_id, out);
         }
         for link in find.judges {
             self.judged(link, name, answer, now, out);
         }
         if let Some(peer) = find.dial {
-            let fresh = record.filter(|record| record.record().peer_id == peer);
-            self.dial_contact(peer, fresh, out);
+            self.dial_contact(peer, answer.record_of(peer), out);
         }
         // One name at the tracker may be that of several contacts, from several trackers.
         let mut meant: BTreeMap<Option<PeerId>, Vec<Waiter>> = BTreeMap::new();
@@ -102,7 +97,7 @@ impl State {
         }
     }
 
-    /// Dials a contact where it was found, else where it was before.
+    /// Dials a contact where it was found, and where it was before.
     fn dial_contact(&mut self, peer: PeerId, fresh: Option<&SignedRecord>, out: &mut Decision) {
         let presence = self.presence(peer);
         if presence.dial != Dial::Finding {
@@ -113,8 +108,7 @@ impl State {
             return;
         }
         presence.dial = Dial::Dialling;
-        let known = self.contacts.get(&peer).and_then(|contact| contact.record.as_ref());
-        let endpoints = fresh.or(known).map(|record| record.record().endpoints.clone()).unwrap_or_default();
+        let endpoints = self.endpoints(peer, fresh);
         out.effect(Effect::Dial { peer, endpoints });
     }
 
@@ -132,17 +126,20 @@ impl State {
             }
         };
         let pinned = contact.filter(|contact| self.is_known(*contact)).or_else(|| self.by_name(name));
-        let (peer, endpoints, record) = match (answer, pinned) {
+        let fresh = match pinned {
+            Some(pinned) => answer.record_of(pinned),
+            None => answer.records().first(),
+        };
+        let peer = match (answer, pinned) {
             (Found::Record(record), _) if record.record().peer_id == self.me.peer_id => {
                 return refuse(out, &Refusal::Oneself);
             }
-            (Found::Record(record), Some(pinned)) if record.record().peer_id != pinned => {
+            (Found::Record(_) | Found::Disputed(_), Some(_)) if fresh.is_none() => {
                 return refuse(out, &Refusal::KeyChanged);
             }
-            (Found::Record(record), _) => {
-                (record.record().peer_id, record.record().endpoints.clone(), Some((**record).clone()))
-            }
-            (_, Some(pinned)) => (pinned, self.last_endpoints(pinned), None),
+            (_, Some(pinned)) => pinned,
+            (Found::Record(record), None) => record.record().peer_id,
+            (Found::Disputed(_), None) => return refuse(out, &Refusal::NameDisputed),
             (Found::Unsigned, None) => {
                 let reason = "it runs a classic client, which has no key to prove who it is".to_owned();
                 return refuse(out, &Refusal::Unreachable(reason));
@@ -159,10 +156,11 @@ impl State {
             }
             return;
         }
+        let endpoints = self.endpoints(peer, fresh);
         let presence = self.presence(peer);
         presence.waiters.extend(waiters);
-        if let Some(record) = record {
-            presence.candidate = Some((name.clone(), record));
+        if let Some(record) = fresh {
+            presence.candidate = Some((name.clone(), record.clone()));
         }
         if presence.links.is_empty() && presence.dial != Dial::Dialling {
             presence.dial = Dial::Dialling;
@@ -170,9 +168,19 @@ impl State {
         }
     }
 
-    fn last_endpoints(&self, peer: PeerId) -> Vec<Endpoint> {
-        let record = self.contacts.get(&peer).and_then(|contact| contact.record.as_ref());
-        record.map(|record| record.record().endpoints.clone()).unwrap_or_default()
+    /// Where a peer may be: what its newest record says, and then the other, for a tracker may know only an old one, or a
+    /// peer may be back where it was.
+    fn endpoints(&self, peer: PeerId, fresh: Option<&SignedRecord>) -> Vec<Endpoint> {
+        let kept = self.contacts.get(&peer).and_then(|contact| contact.record.as_ref());
+        let mut records: Vec<_> = fresh.into_iter().chain(kept).map(SignedRecord::record).collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.seq));
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for endpoint in records.into_iter().flat_map(|record| &record.endpoints) {
+            if !endpoints.contains(endpoint) {
+                endpoints.push(endpoint.clone());
+            }
+        }
+        endpoints
     }
 
     pub(super) fn dial_failed(&mut self, peer: PeerId, reason: &str, now: Now, out: &mut Decision) {
@@ -218,6 +226,8 @@ impl State {
                 Some(code) => code,
                 None => return self.welcome(link, name, now, out),
             },
+            Found::Disputed(_) if self.is_known(peer) => return self.welcome(link, name, now, out),
+            Found::Disputed(_) => Code::NameDisputed,
             Found::Record(_) | Found::Unsigned | Found::Nobody => Code::NameUnproved,
             Found::Trouble(code) => *code,
         };

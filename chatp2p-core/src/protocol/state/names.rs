@@ -45,6 +45,11 @@ impl Names {
         self.here.get(name).copied()
     }
 
+    /// Whose keys are pinned to this name at the tracker.
+    pub(super) fn holders(&self, name: &Username) -> BTreeSet<PeerId> {
+        self.at_tracker.get(name).cloned().unwrap_or_default()
+    }
+
     /// Whose key is pinned to this name at the tracker, unless this key is among them.
     pub(super) fn rivals(&self, name: &Username, key: PeerId) -> Vec<PeerId> {
         let holders = self.at_tracker.get(name).filter(|holders| !holders.contains(&key));

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Start the node
-         * @description Opens the profile of that name, registers at the tracker and accepts links. One start runs at a time; one that fails leaves
+         * @description Opens the profile of that name, registers at every tracker that is there, at least one, and accepts links. One start runs at a time; one that fails leaves
          *     nothing behind, and the next may work.
          */
         post: operations["start"];
@@ -36,7 +36,7 @@ export interface paths {
         put?: never;
         /**
          * Stop the node
-         * @description Says goodbye to everybody and leaves the tracker. The port is free when this answers; open `/ws` stay open.
+         * @description Says goodbye to everybody and leaves the trackers. The port is free when this answers; open `/ws` stay open.
          */
         post: operations["stop"];
         delete?: never;
@@ -85,6 +85,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/diagnostics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show why the node is not reached
+         * @description Where it listens, what it advertises, who has called, and how its trackers answer just now. Works whether the node runs
+         *     or not. Holds no secret and no text, so that it can be shown to whoever helps. Takes at most five seconds.
+         */
+        get: operations["diagnostics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/diagnostics/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show why a peer is not connected
+         * @description What came of the last attempt, step by step and address by address, and what to do about it. Makes no attempt: `POST /connect`
+         *     does, and a message to a contact does.
+         */
+        get: operations["diagnose"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/passphrase": {
         parameters: {
             query?: never;
@@ -115,7 +157,7 @@ export interface paths {
         };
         /**
          * List who is available
-         * @description Everybody who is listed at the tracker, without oneself. While the tracker is silent: who was listed last.
+         * @description Everybody who is listed at any tracker that answers, without oneself. While all are silent: who was listed last.
          */
         get: operations["peers"];
         put?: never;
@@ -158,7 +200,8 @@ export interface paths {
         /**
          * Connect to a peer
          * @description Opens a direct link and remembers the peer's key: from now on nobody else can go by that name here. Where there is a link
-         *     already, this changes nothing. Takes at most ten seconds.
+         *     already, this changes nothing. Takes at most ten seconds. Where several trackers name different keys for a name that is not
+         *     known yet, it is nobody's (`name_disputed`).
          */
         post: operations["connect"];
         delete?: never;
@@ -575,6 +618,19 @@ export interface components {
             peer_id: string;
         };
         /**
+         * Advertised
+         * @description An address that the node tells others.
+         */
+        Advertised: {
+            /** @description It. */
+            endpoint: string;
+            /**
+             * @description From how far it can lead here at best: `loopback` (this machine), `private` (its network), `public`; `name` for a host name,
+             *     which leads where it is looked up.
+             */
+            reach: string;
+        };
+        /**
          * AvailablePeer
          * @description A peer as the tracker lists it.
          */
@@ -618,8 +674,23 @@ export interface components {
          *     }
          */
         AvailablePeers: {
-            /** @description Everybody who is listed at the tracker but oneself, by name. */
+            /** @description Everybody who is listed at a tracker but oneself, by name. */
             peers: components["schemas"]["AvailablePeer"][];
+        };
+        /**
+         * Callers
+         * @description Peers that have called and proved a key, from one distance.
+         */
+        Callers: {
+            /** @description From how far: `loopback`, `private` or `public`. */
+            reach: string;
+            /**
+             * Format: uint64
+             * @description How many times since the start.
+             */
+            times: number;
+            /** @description When the last one came: RFC 3339 in UTC. */
+            last: string;
         };
         /**
          * ChangePassphrase
@@ -785,6 +856,18 @@ export interface components {
          */
         DeliveryState: "queued" | "sent" | "delivered" | "read" | "failed";
         /**
+         * Finding
+         * @description Something that somebody should do something about.
+         */
+        Finding: {
+            /** @description Its stable code. */
+            code: string;
+            /** @description What it is, for people. */
+            detail: string;
+            /** @description What to do about it. */
+            next?: string;
+        };
+        /**
          * Health
          * @description That the program is there.
          * @example {
@@ -814,6 +897,18 @@ export interface components {
             status: string;
             /** @description Whose key. */
             name: string;
+        };
+        /**
+         * LiveLink
+         * @description A live link.
+         */
+        LiveLink: {
+            /** @description The endpoint that was dialled, or the address from which the other end came. */
+            endpoint?: string;
+            /** @description Whether this end dialled. */
+            dialled: boolean;
+            /** @description Since when: RFC 3339 in UTC. */
+            since: string;
         };
         /**
          * MarkRead
@@ -923,6 +1018,73 @@ export interface components {
             delivery: components["schemas"]["DeliveryState"] & unknown;
         };
         /**
+         * NodeReport
+         * @description How the node is, for somebody who wonders why it is not reached.
+         * @example {
+         *       "advertised": [
+         *         {
+         *           "endpoint": "ws://192.168.1.5:5001/p2p",
+         *           "reach": "private"
+         *         }
+         *       ],
+         *       "callers": [
+         *         {
+         *           "last": "2026-11-23T07:00:00.000Z",
+         *           "reach": "private",
+         *           "times": 3
+         *         }
+         *       ],
+         *       "findings": [],
+         *       "inbound": "open",
+         *       "links": 1,
+         *       "listening": "0.0.0.0:5001",
+         *       "outboxes": [],
+         *       "peer_id": "rkr52rlxexcbdcdg6yfg6ui6x6vnlyqqbkqzjxyqiznjqy2cmomq",
+         *       "running": true,
+         *       "towards_tracker": "192.168.1.5",
+         *       "trackers": [
+         *         {
+         *           "answered_in_ms": 4,
+         *           "confirmed": "2026-11-23T07:00:00.000Z",
+         *           "url": "http://192.168.1.2:8000/"
+         *         }
+         *       ],
+         *       "username": "alice",
+         *       "version": "0.1.0"
+         *     }
+         */
+        NodeReport: {
+            /** @description Whether it runs. */
+            running: boolean;
+            /** @description The version of the program. */
+            version: string;
+            /** @description The name it goes by. */
+            username?: string;
+            /** @description Its key. */
+            peer_id?: string;
+            /** @description What becomes of strangers: `open` or `requests`. */
+            inbound?: string;
+            /** @description Where links come in. */
+            listening?: string;
+            /** @description This machine's address on the way to the tracker, as it was at the start. */
+            towards_tracker?: string;
+            /** @description Where it says that it can be dialled. That somebody can is shown by `callers` alone. */
+            advertised: components["schemas"]["Advertised"][];
+            /** @description Who has called since it started. */
+            callers: components["schemas"]["Callers"][];
+            /**
+             * Format: uint64
+             * @description How many contacts have a live link.
+             */
+            links: number;
+            /** @description For whom something waits. */
+            outboxes: components["schemas"]["OutboxOf"][];
+            /** @description Its trackers. */
+            trackers: components["schemas"]["TrackerShown"][];
+            /** @description What else somebody should do something about. While nothing runs: why the last start failed. */
+            findings: components["schemas"]["Finding"][];
+        };
+        /**
          * NodeStarted
          * @description The node runs.
          * @example {
@@ -946,9 +1108,24 @@ export interface components {
          *       "peer_id": "rkr52rlxexcbdcdg6yfg6ui6x6vnlyqqbkqzjxyqiznjqy2cmomq",
          *       "running": true,
          *       "tracker": {
-         *         "confirmed": "2026-11-23T07:00:00.000Z",
+         *         "confirmed": "2026-11-24T07:00:00.000Z",
+         *         "latency": 3,
          *         "url": "http://localhost:8000/"
          *       },
+         *       "trackers": [
+         *         {
+         *           "confirmed": "2026-11-24T07:00:00.000Z",
+         *           "latency": 3,
+         *           "url": "http://localhost:8000/"
+         *         },
+         *         {
+         *           "confirmed": "2026-11-24T07:00:00.000Z",
+         *           "latency": 3,
+         *           "next": "Check that the tracker runs at this address, then try again.",
+         *           "trouble": "tracker_unreachable",
+         *           "url": "https://tracker.example/"
+         *         }
+         *       ],
          *       "username": "alice"
          *     }
          */
@@ -961,8 +1138,10 @@ export interface components {
             peer_id?: string;
             /** @description Where it says that it can be dialled. */
             endpoints?: string[];
-            /** @description How it stands with its tracker. */
+            /** @description How it stands with its tracker; of several, with the first of which all is well. */
             tracker?: components["schemas"]["TrackerState"] & unknown;
+            /** @description How it stands with each of its trackers. */
+            trackers?: components["schemas"]["TrackerState"][];
         };
         /**
          * NodeStopped
@@ -985,6 +1164,34 @@ export interface components {
         OpenSession: {
             /** @description What stands behind `#code=` in the link. */
             code: string;
+        };
+        /**
+         * Outbox
+         * @description What waits for a contact.
+         */
+        Outbox: {
+            /**
+             * Format: uint64
+             * @description How many messages they have not received.
+             */
+            messages: number;
+            /**
+             * Format: uint64
+             * @description How many bytes these are.
+             */
+            bytes: number;
+            /** @description Whether there is no more room for a text of the largest size. */
+            full: boolean;
+        };
+        /**
+         * OutboxOf
+         * @description What waits for one contact.
+         */
+        OutboxOf: {
+            /** @description For whom. */
+            peer: string;
+            /** @description What. */
+            outbox: components["schemas"]["Outbox"] & unknown;
         };
         /**
          * OwnIdentity
@@ -1047,6 +1254,89 @@ export interface components {
             status: string;
             /** @description From whom. */
             peer: string;
+        };
+        /**
+         * PeerReport
+         * @description Why a peer is connected, or is not.
+         * @example {
+         *       "code": "port_closed",
+         *       "connected": false,
+         *       "detail": "ws://192.168.1.6:5001/p2p: Connection refused (os error 111)",
+         *       "failed": "dialled",
+         *       "next": "Check that the other peer runs. If it does, compare the port: GET /diagnostics there shows where it listens.",
+         *       "outbox": {
+         *         "bytes": 512,
+         *         "full": false,
+         *         "messages": 2
+         *       },
+         *       "peer": "bob",
+         *       "peer_id": "qfyo6d2acjwacjpoxptzj5r2mdhhjtnbqeaerivdkvgwfgsglk3q",
+         *       "steps": [
+         *         {
+         *           "at": "2026-11-23T07:00:00.000Z",
+         *           "state": "ok",
+         *           "step": "found"
+         *         },
+         *         {
+         *           "at": "2026-11-23T07:00:00.000Z",
+         *           "state": "ok",
+         *           "step": "resolved"
+         *         },
+         *         {
+         *           "at": "2026-11-23T07:00:00.000Z",
+         *           "code": "port_closed",
+         *           "detail": "ws://192.168.1.6:5001/p2p: Connection refused (os error 111)",
+         *           "state": "failed",
+         *           "step": "dialled"
+         *         },
+         *         {
+         *           "state": "not_reached",
+         *           "step": "secured"
+         *         },
+         *         {
+         *           "state": "not_reached",
+         *           "step": "accepted"
+         *         }
+         *       ],
+         *       "tried": [
+         *         {
+         *           "at": "2026-11-23T07:00:00.000Z",
+         *           "code": "port_closed",
+         *           "detail": "Connection refused (os error 111)",
+         *           "endpoint": "ws://192.168.1.6:5001/p2p",
+         *           "next": "Check that the other peer runs. If it does, compare the port: GET /diagnostics there shows where it listens.",
+         *           "ok": false,
+         *           "step": "dialled"
+         *         }
+         *       ],
+         *       "trying": true
+         *     }
+         */
+        PeerReport: {
+            /** @description The name. */
+            peer: string;
+            /** @description Its key, where one is known. */
+            peer_id?: string;
+            /** @description Whether there is a live link. */
+            connected: boolean;
+            /** @description The link. */
+            link?: components["schemas"]["LiveLink"] & unknown;
+            /** @description Whether the node is dialling, or goes on trying by itself. */
+            trying: boolean;
+            /** @description The steps of the last attempt, in their order. */
+            steps: components["schemas"]["StepShown"][];
+            /** @description The addresses of the last attempt, in the order in which they were tried. */
+            tried: components["schemas"]["Tried"][];
+            /** @description What waits for the peer. */
+            outbox: components["schemas"]["Outbox"] & unknown;
+            /** @description The first step that failed. */
+            failed?: string;
+            /** @description What stands in the way: its stable code. */
+            code?: string;
+            /** @description The same for people. */
+            detail?: string;
+            /** @description What to do about it. */
+            next?: string;
         };
         /**
          * Problem
@@ -1219,13 +1509,37 @@ export interface components {
              * @default false
              */
             or_free_port: boolean;
-            /** @description The tracker; by default the one the program was started with (`http://localhost:8000`). */
+            /** @description The only tracker to use; by default all those the program was started with (`http://localhost:8000`). */
             tracker_url?: string;
             /**
              * @description What the profile is under: 8 characters to 1024 bytes. One that is under none yet is put under it. By default, what
              *     `--passphrase-file` says.
              */
             passphrase?: string;
+        };
+        /**
+         * @description How far something got.
+         * @enum {string}
+         */
+        State: "ok" | "failed" | "not_reached";
+        /**
+         * StepShown
+         * @description One step on the way to a link.
+         */
+        StepShown: {
+            /**
+             * @description `found`: the tracker says who goes by the name; `resolved`: there is an address that may be dialled; `dialled`: a peer's
+             *     door answers there; `secured`: it is the key that was meant; `accepted`: both ends let each other in.
+             */
+            step: string;
+            /** @description How it went. */
+            state: components["schemas"]["State"] & unknown;
+            /** @description When: RFC 3339 in UTC. */
+            at?: string;
+            /** @description Why it failed. */
+            code?: string;
+            /** @description What happened, for people. */
+            detail?: string;
         };
         /**
          * StoredMessage
@@ -1263,16 +1577,62 @@ export interface components {
             expires_in: number;
         };
         /**
+         * TrackerShown
+         * @description A tracker, asked just now.
+         */
+        TrackerShown: {
+            /** @description Its address. */
+            url?: string;
+            /** @description When it last confirmed the registration: RFC 3339 in UTC. */
+            confirmed?: string;
+            /**
+             * Format: uint64
+             * @description In how many milliseconds it has answered just now.
+             */
+            answered_in_ms?: number;
+            /** @description What is wrong with it. */
+            code?: string;
+            /** @description The same for people. */
+            detail?: string;
+            /** @description What to do about it. */
+            next?: string;
+        };
+        /**
          * TrackerState
-         * @description How a node stands with its tracker.
+         * @description How a node stands with a tracker.
          */
         TrackerState: {
             /** @description Its address. */
             url?: string;
             /** @description When it last confirmed the registration: RFC 3339 in UTC. */
             confirmed?: string;
+            /**
+             * Format: uint64
+             * @description How long it took over what it answered last, in milliseconds.
+             */
+            latency?: number;
             /** @description The code of what has gone wrong since then, if anything has. */
             trouble?: string;
+            /** @description What to do about it. */
+            next?: string;
+        };
+        /**
+         * Tried
+         * @description One address that was tried.
+         */
+        Tried: {
+            /** @description Which. */
+            endpoint: string;
+            /** @description When that ended: RFC 3339 in UTC. */
+            at: string;
+            /** @description The step at which it ended, as in `steps`. */
+            step: string;
+            /** @description Whether it led to the peer. */
+            ok: boolean;
+            /** @description Why it did not. */
+            code?: string;
+            /** @description What happened, for people. */
+            detail?: string;
             /** @description What to do about it. */
             next?: string;
         };
@@ -1378,7 +1738,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`. The node does not run. */
+            /** @description No tracker takes the node: `tracker_unreachable`, `tracker_protocol` or its `too_many_requests`. The node does not run. */
             502: {
                 headers: {
                     [name: string]: unknown;
@@ -1541,6 +1901,155 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    diagnostics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["NodeReport"];
+                };
+            };
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diagnose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the peer. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["PeerReport"];
+                };
+            };
+            /** @description `not_running`, or `oneself`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_required`: there is no token and one is asked for; `token_invalid`: what was presented is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `foreign_origin`: a web page of another origin sent it. Any token will do: the scope is `read`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_peer`: it is no contact, nobody has tried to connect to it, and the tracker does not list it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_host`: the request was meant for another host. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1816,7 +2325,7 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["PeerConnected"];
                 };
             };
-            /** @description `not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_unproved` or `refused`; or the body is not JSON. */
+            /** @description `not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_disputed`, `name_unproved` or `refused`; or the body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1888,7 +2397,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tracker_unreachable`, `tracker_protocol` or the tracker's `too_many_requests`, and the peer is not known from before. */
+            /** @description No tracker answers (`tracker_unreachable`, `tracker_protocol` or its `too_many_requests`), and the peer is not known from before. */
             502: {
                 headers: {
                     [name: string]: unknown;

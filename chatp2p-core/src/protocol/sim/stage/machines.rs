@@ -217,7 +217,7 @@ impl Stage {
 
     pub(super) fn answer(&mut self, node: usize, life: u32, ask: Ask) {
         let (delay, input) = match ask {
-            Ask::Find(name) => {
+            Ask::Find { name, .. } => {
                 let silent = self.now < self.tracker_silent_until;
                 let known = self.players.iter().find(|player| player.name == name).and_then(Player::record);
                 let answer = match known {
