@@ -32,7 +32,7 @@ use ledger::{Ledger, LedgerError};
 pub(crate) use middleware::{Asked, remote};
 use presented::Presented;
 pub use scope::Scope;
-pub(crate) use scope::{Need, need};
+pub(crate) use scope::{Need, is_reading, need};
 pub use secret::Secret;
 use tickets::Tickets;
 pub(crate) use tickets::{LIFE as TICKET_LIFE, PROTOCOL as TICKET_PROTOCOL, TicketError};

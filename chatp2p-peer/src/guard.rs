@@ -13,6 +13,7 @@ use chatp2p_core::record::{Host, P2P_PATH};
 use chatp2p_service::Origins;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
+use crate::access::is_reading;
 use authority::Authority;
 pub(crate) use middleware::Guarded;
 
@@ -123,8 +124,9 @@ fn kind(method: &Method, path: &str) -> Kind {
 fn takes_body(method: &Method, path: &str) -> bool {
     let answers_request = path.starts_with("/requests/") && path.ends_with("/accept");
     match *method {
-        // All of them do.
-        Method::PUT | Method::PATCH => true,
+        Method::PUT | Method::PATCH => {
+            path.starts_with("/contacts/") || is_reading(path) || matches!(path, "/passphrase" | "/settings")
+        }
         Method::POST => BODIES.contains(&path) || answers_request,
         _ => false,
     }

@@ -67,7 +67,7 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
 }
 
 /// Says something to somebody: that they were read.
-fn is_reading(path: &str) -> bool {
+pub(crate) fn is_reading(path: &str) -> bool {
     path.strip_prefix("/conversations/").and_then(|rest| rest.strip_suffix("/read")).is_some()
 }
 
