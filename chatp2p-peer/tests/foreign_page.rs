@@ -48,6 +48,7 @@ async fn state(of: &Peer) -> Value {
     let mut status = of.get("/status").await.json();
     // Heartbeats go on.
     status["tracker"].take();
+    status["trackers"].take();
     json!([status, of.connected().await, of.get("/messages").await.json()])
 }
 
