@@ -147,6 +147,7 @@ test('as names: of strangers, contacts, and people who ask to be let in', async 
     const what = api.exec(route.request().url())?.[1] ?? ''
     return route.fulfill({ json: { [what]: answers[what] } })
   })
+  await context.route(/\/read$/, (route) => route.fulfill({ json: { status: 'read', told: true } }))
   const a = await visit(alice)
   const requests = a.getByTestId('requests').getByRole('listitem')
   await expect(requests).toHaveCount(PAYLOADS.length)
