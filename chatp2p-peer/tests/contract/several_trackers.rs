@@ -44,6 +44,8 @@ async fn two_who_have_lost_all_trackers_chat_on_and_find_each_other_after_a_rest
     assert_eq!(alice.say("bob", "they are gone").await.json()["status"], "sent");
     bob.heard("alice", &[("alice", "they are gone")]).await;
     assert_eq!(bob.say("alice", "so what?").await.json()["status"], "sent");
+    // What is on its way when bob is killed comes again, and behind what alice says meanwhile.
+    alice.heard("bob", &[("alice", "they are gone"), ("bob", "so what?")]).await;
 
     // Bob starts again, at another port, and nobody can say where alice is but he himself.
     let data = bob.data;
