@@ -1,4 +1,4 @@
-//! What every [`Transport`] must do, and what [`secure`] must make of its links, as one named test per case.
+//! What every [`Transport`] must do, and what [`secure`](crate::transport::secure) must make of its links, as one named test per case.
 //! [`transport_contract!`](crate::transport_contract) runs them all.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a suite of tests")]

@@ -81,7 +81,7 @@ impl ReadingApi {
         let (node, peer) = (node(desk)?, known_name(&peer)?);
         node.mark_read(&peer, through).await.map_err(|error| refusal(&error))?;
         let told = !node.hides_reading().await.map_err(|error| problem(&error))?;
-        Ok(Json(MarkedRead { status: MarkedRead::example().status, told }))
+        Ok(Json(MarkedRead { status: "read".to_owned(), told }))
     }
 
     /// Read the settings

@@ -2,16 +2,7 @@
 
 use std::path::Path;
 
-use tokio::process::Command;
-
-use crate::play::{idle, link, peer_command, running, tracker};
-
-async fn output(args: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chatp2p-peer"));
-    let output = command.args(args).kill_on_drop(true).output().await.unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
+use crate::play::{idle, link, output, peer_command, running, tracker};
 
 #[tokio::test]
 async fn the_committed_openapi_document_is_what_the_program_prints_and_serves() {

@@ -120,6 +120,14 @@ pub(crate) fn peer_command(data: &Path) -> Command {
     command
 }
 
+/// Runs the program to its end: its exit code, and what it printed.
+pub(crate) async fn output(args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatp2p-peer"));
+    let output = command.args(args).kill_on_drop(true).output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
 /// A peer whose node does not run.
 pub(crate) async fn idle(flags: &[&str]) -> Peer {
     let data = tempfile::tempdir().unwrap();

@@ -1,16 +1,7 @@
 //! What the doctor says where there is nobody to ask, and in which form.
 
-use tokio::process::Command;
-
 use crate::ask::{doctor, town};
-use crate::play::link;
-
-async fn output(args: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chatp2p-peer"));
-    let output = command.args(args).kill_on_drop(true).output().await.unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
+use crate::play::{link, output};
 
 #[tokio::test]
 async fn where_nothing_runs_the_doctor_says_how_to_start_it() {

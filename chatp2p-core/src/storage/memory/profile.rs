@@ -1,24 +1,23 @@
 //! A profile in memory. [`ProfileData`] is the plain data with the rules of [`Change`], for the simulator, which copies
 //! it to put an old database back; [`MemoryProfile`] is the port around it.
 
+mod port;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::{Mutex, PoisonError};
-
-use async_trait::async_trait;
 
 use crate::crypto::{Ciphertext, KeyRow, KeyRowId};
 use crate::identity::{PeerId, Username};
 use crate::message::{Author, Entry, EntryId, Epoch, LogHash, Place, Position};
 use crate::storage::heads::{Heads, damaged};
 use crate::storage::{
-    Change, Committed, Contact, ConversationQuery, HistoryQuery, LoadLimit, LoggedEntry, Logs, MAX_HISTORY_PAGE,
-    ProfileStore, Request, Snapshot, StorageError, StoredConversations, StoredMessage, Unacknowledged,
+    Change, Committed, Contact, ConversationQuery, EpochLog, HistoryQuery, LoadLimit, LoggedEntry, Logs,
+    MAX_HISTORY_PAGE, Request, Snapshot, StorageError, StoredConversations, StoredMessage, Unacknowledged,
 };
 
+pub use port::MemoryProfile;
 use undo::Undo;
 
 /// All that a profile holds, as data. Nothing here costs more than the logarithm of what is held, but for copying it,
@@ -95,14 +94,14 @@ impl ProfileData {
         }
     }
 
-    /// As [`ProfileStore::queued`].
+    /// As [`ProfileStore::queued`](crate::storage::ProfileStore::queued).
     pub fn queued(&self, peer: PeerId, limit: LoadLimit) -> Vec<Entry> {
         let queued = self.talks.get(&peer).into_iter().flat_map(|talk| &talk.queued);
         let entries = queued.filter_map(|ordinal| self.entries.get(ordinal)).map(|held| held.entry.clone());
         limit.take(entries, Entry::weight)
     }
 
-    /// As [`ProfileStore::logged`].
+    /// As [`ProfileStore::logged`](crate::storage::ProfileStore::logged).
     pub fn logged(&self, peer: PeerId, epoch: Epoch, range: RangeInclusive<u64>, limit: LoadLimit) -> Vec<LoggedEntry> {
         let (Some(talk), false) = (self.talks.get(&peer), range.is_empty()) else { return Vec::new() };
         let placed = talk.placed.range((epoch, *range.start())..=(epoch, *range.end()));
@@ -113,7 +112,7 @@ impl ProfileData {
         limit.take(logged, |logged| logged.entry.as_ref().map_or(0, Entry::weight))
     }
 
-    /// As [`ProfileStore::history`].
+    /// As [`ProfileStore::history`](crate::storage::ProfileStore::history).
     ///
     /// # Errors
     /// [`StorageError::UnknownMessage`] when `before` names no message.
@@ -135,14 +134,14 @@ impl ProfileData {
         Ok(page.iter().filter_map(|ordinal| self.entries.get(ordinal)).map(|held| self.shown(held)).collect())
     }
 
-    /// As [`ProfileStore::received`].
+    /// As [`ProfileStore::received`](crate::storage::ProfileStore::received).
     pub fn received(&self, id: EntryId) -> Vec<(PeerId, Place)> {
         let theirs = self.by_id.get(&id).into_iter().flatten().filter(|((_, author), _)| *author == Author::Them);
         let held = theirs.filter_map(|(_, ordinal)| self.entries.get(ordinal));
         held.filter_map(|held| held.place.map(|Position { epoch, n, .. }| (held.peer, Place { epoch, n }))).collect()
     }
 
-    /// As [`ProfileStore::conversations`].
+    /// As [`ProfileStore::conversations`](crate::storage::ProfileStore::conversations).
     ///
     /// # Errors
     /// [`StorageError::UnknownMessage`] when `before` names no message.
@@ -193,6 +192,11 @@ impl ProfileData {
     /// Where the log of this peer stands here, one position for each epoch, oldest first.
     pub fn positions(&self, peer: PeerId) -> &[Position] {
         self.talks.get(&peer).map_or(&[], |talk| &talk.heads.theirs)
+    }
+
+    /// The log that is written to this peer, oldest epoch first.
+    pub fn my_epochs(&self, peer: PeerId) -> &[EpochLog] {
+        self.talks.get(&peer).map_or(&[], |talk| &talk.heads.mine)
     }
 
     /// Up to where the log of this peer was read here, as far as they may know.
@@ -377,10 +381,11 @@ impl ProfileData {
     fn shown(&self, held: &Held) -> StoredMessage {
         let place = held.place.map(|place| (place.epoch, place.n));
         let heads = self.talks.get(&held.peer).map(|talk| &talk.heads);
-        let acknowledged = held.author == Author::Them
-            || place.is_some_and(|(epoch, n)| heads.is_some_and(|heads| heads.has_acknowledged(epoch, n)));
-        let read = held.author == Author::Me
-            && place.is_some_and(|(epoch, n)| heads.is_some_and(|heads| heads.has_read(epoch, n)));
+        let got = |as_far: fn(&Heads, Epoch, u64) -> bool| {
+            heads.zip(place).is_some_and(|(heads, (epoch, n))| as_far(heads, epoch, n))
+        };
+        let acknowledged = held.author == Author::Them || got(Heads::has_acknowledged);
+        let read = held.author == Author::Me && got(Heads::has_read);
         StoredMessage { peer: held.peer, author: held.author, entry: held.entry.clone(), place, acknowledged, read }
     }
 
@@ -433,65 +438,5 @@ impl fmt::Debug for ProfileData {
             .field("entries", &self.entries.len())
             .field("seq", &self.seq)
             .finish_non_exhaustive()
-    }
-}
-
-/// A [`ProfileStore`] whose content ends with it. The handle is no copy: clone the [`data`](Self::data) for one.
-#[derive(Debug, Default)]
-pub struct MemoryProfile {
-    data: Mutex<ProfileData>,
-}
-
-impl MemoryProfile {
-    /// A store that begins with this.
-    pub const fn new(data: ProfileData) -> Self {
-        Self { data: Mutex::new(data) }
-    }
-
-    /// A copy of what it holds now.
-    pub fn data(&self) -> ProfileData {
-        self.with(|data| data.clone())
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut ProfileData) -> T) -> T {
-        // A panic elsewhere leaves the data whole: `apply` is the only writer, and it does not panic.
-        act(&mut self.data.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-#[async_trait]
-impl ProfileStore for MemoryProfile {
-    async fn load(&self) -> Result<Snapshot, StorageError> {
-        Ok(self.with(|data| data.snapshot()))
-    }
-
-    async fn commit(&self, changes: Vec<Change>) -> Result<Committed, StorageError> {
-        self.with(|data| data.apply(&changes))
-    }
-
-    async fn queued(&self, peer: PeerId, limit: LoadLimit) -> Result<Vec<Entry>, StorageError> {
-        Ok(self.with(|data| data.queued(peer, limit)))
-    }
-
-    async fn logged(
-        &self,
-        peer: PeerId,
-        epoch: Epoch,
-        range: RangeInclusive<u64>,
-        limit: LoadLimit,
-    ) -> Result<Vec<LoggedEntry>, StorageError> {
-        Ok(self.with(|data| data.logged(peer, epoch, range, limit)))
-    }
-
-    async fn history(&self, query: HistoryQuery) -> Result<Vec<StoredMessage>, StorageError> {
-        self.with(|data| data.history(&query))
-    }
-
-    async fn received(&self, id: EntryId) -> Result<Vec<(PeerId, Place)>, StorageError> {
-        Ok(self.with(|data| data.received(id)))
-    }
-
-    async fn conversations(&self, query: ConversationQuery) -> Result<StoredConversations, StorageError> {
-        self.with(|data| data.conversations(query))
     }
 }

@@ -22,11 +22,11 @@ impl Stage {
         let me = self.players[node].peer_id();
         let Some(number) = self.players.iter().position(|player| player.name == *reader) else { return };
         let peer = self.players[number].peer_id();
-        let logs = self.players[node].disk.snapshot().logs.into_iter().filter(|logs| logs.peer == peer);
-        let said = logs.flat_map(|logs| logs.mine).filter(|log| log.read > 0);
+        let said = self.players[node].disk.my_epochs(peer).iter().filter(|log| log.read > 0);
         let mut unread = said.filter(|log| self.read.get(&(number, me, log.epoch)).is_none_or(|read| *read < log.read));
         if let Some(log) = unread.next() {
-            self.break_promise(format!("node {node} was told that {reader} has read {} of {:?}", log.read, log.epoch));
+            let what = format!("node {node} was told that {reader} has read {} of {:?}", log.read, log.epoch);
+            self.break_promise(what);
         }
     }
 
