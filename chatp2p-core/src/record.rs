@@ -2,12 +2,14 @@
 //! itself signed, so that whoever passes it on cannot change it.
 
 mod endpoint;
+mod letterbox;
 mod pre_keys;
 mod reach;
 
 use minicbor::{Decode, Encode};
 
 pub use endpoint::{Endpoint, EndpointError, Host, MAX_ENDPOINT_BYTES, P2P_PATH};
+pub use letterbox::{Letterbox, LetterboxId, MAX_LETTERBOXES, MAX_MAILBOX_ENDPOINTS};
 pub use pre_keys::{ExchangeKey, PreKeys};
 pub use reach::{Reach, network};
 
@@ -40,6 +42,10 @@ pub struct PeerRecord {
     /// be listed.
     #[n(4)]
     pub pre_keys: Option<PreKeys>,
+    /// Where mail may be left while it is away, best first; at most [`MAX_LETTERBOXES`].
+    #[n(5)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub letterboxes: Vec<Letterbox>,
 }
 
 /// A [`PeerRecord`] with its owner's signature, verified once, when it was made.
@@ -109,13 +115,12 @@ impl SignedRecord {
 
 impl PeerRecord {
     fn check(&self) -> Result<(), RecordError> {
-        if self.endpoints.len() > MAX_ENDPOINTS {
+        if self.endpoints.len() > MAX_ENDPOINTS || self.letterboxes.len() > MAX_LETTERBOXES {
             return Err(RecordError::TooLarge);
         }
-        if self.endpoints.iter().any(|endpoint| endpoint.port() == Some(0)) {
-            return Err(RecordError::Malformed);
-        }
-        Ok(())
+        let dialable = self.endpoints.iter().all(|endpoint| endpoint.port() != Some(0));
+        let all_within_bounds = dialable && self.letterboxes.iter().all(Letterbox::is_within_bounds);
+        if all_within_bounds { Ok(()) } else { Err(RecordError::Malformed) }
     }
 }
 
@@ -151,8 +156,10 @@ pub enum RecordError {
     /// Not the CBOR of a record, or a field outside its rules.
     #[error("not a well-formed record")]
     Malformed,
-    /// More than [`MAX_RECORD_BYTES`] bytes or [`MAX_ENDPOINTS`] endpoints.
-    #[error("a record has at most {MAX_RECORD_BYTES} bytes and {MAX_ENDPOINTS} endpoints")]
+    /// More than [`MAX_RECORD_BYTES`] bytes, [`MAX_ENDPOINTS`] endpoints or [`MAX_LETTERBOXES`] letterboxes.
+    #[error(
+        "a record has at most {MAX_RECORD_BYTES} bytes, {MAX_ENDPOINTS} endpoints and {MAX_LETTERBOXES} letterboxes"
+    )]
     TooLarge,
     /// Not signed by the key that it names.
     #[error("the record is not signed by the key it names")]
@@ -178,7 +185,45 @@ mod tests {
                 identity: ExchangeKey::from_bytes([5; 32]),
                 fallback: ExchangeKey::from_bytes([6; 32]),
             }),
+            letterboxes: Vec::new(),
         }
+    }
+
+    fn letterbox() -> Letterbox {
+        let [carol, drawn] = [4, 5].map(|seed| Identity::from_seed(&[seed; 32]).peer_id());
+        Letterbox {
+            mailbox: carol,
+            endpoints: vec!["ws://192.0.2.7:5001".parse().unwrap()],
+            id: LetterboxId::of(drawn),
+            seal: ExchangeKey::from_bytes([7; 32]),
+        }
+    }
+
+    #[test]
+    fn letterboxes_are_signed_along_and_bounded() {
+        let with = |letterboxes| SignedRecord::sign(&alice(), PeerRecord { letterboxes, ..record() });
+        let signed = with(vec![letterbox(); MAX_LETTERBOXES]).unwrap();
+        assert_eq!(SignedRecord::decode(&signed.encode()), Ok(signed));
+        assert_eq!(with(vec![letterbox(); MAX_LETTERBOXES + 1]), Err(RecordError::TooLarge));
+        assert_eq!(with(vec![Letterbox { endpoints: Vec::new(), ..letterbox() }]), Err(RecordError::Malformed));
+        let endpoints = vec!["ws://192.0.2.7:0".parse().unwrap()];
+        assert_eq!(with(vec![Letterbox { endpoints, ..letterbox() }]), Err(RecordError::Malformed));
+    }
+
+    #[test]
+    fn a_record_with_everything_at_its_bound_is_not_too_large() {
+        let host = "h".repeat(63);
+        let long = format!("ws://{host}.{host}.{host}.{}:65535", "h".repeat(60));
+        let longest: Endpoint = long.parse().unwrap();
+        let letterbox = Letterbox { endpoints: vec![longest.clone(); MAX_MAILBOX_ENDPOINTS], ..letterbox() };
+        let full = PeerRecord {
+            username: "\u{10000}".repeat(64).parse().unwrap(),
+            endpoints: vec![longest; MAX_ENDPOINTS],
+            letterboxes: vec![letterbox; MAX_LETTERBOXES],
+            seq: u64::MAX,
+            ..record()
+        };
+        assert!(SignedRecord::sign(&alice(), full).unwrap().encode().len() <= MAX_RECORD_BYTES);
     }
 
     #[test]

@@ -133,7 +133,14 @@ fn every_change_is_read_as_it_was_once_written() {
 fn a_contact_keeps_its_signed_record() {
     let bob = Identity::from_seed(&[2; 32]);
     let endpoints = vec!["ws://127.0.0.1:5002".parse().unwrap()];
-    let record = PeerRecord { username: contact().name, peer_id: bob.peer_id(), endpoints, seq: 7, pre_keys: None };
+    let record = PeerRecord {
+        username: contact().name,
+        peer_id: bob.peer_id(),
+        endpoints,
+        seq: 7,
+        pre_keys: None,
+        letterboxes: Vec::new(),
+    };
     let record = SignedRecord::sign(&bob, record).unwrap();
     let change = Change::Contact(Contact { record: Some(record), ..contact() });
     assert_eq!(minicbor::decode::<Change>(&minicbor::to_vec(&change).unwrap()).unwrap(), change);

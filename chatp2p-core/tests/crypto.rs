@@ -432,6 +432,7 @@ fn of_a_hundred_thousand_mutated_or_replayed_records_nacks_and_offers_none_is_ac
         endpoints: vec!["ws://192.0.2.1:5001".parse().unwrap()],
         seq: 7,
         pre_keys: Some(alice.keyring.pre_keys()),
+        letterboxes: Vec::new(),
     };
     let record = SignedRecord::sign(&alice.identity, record).unwrap();
     let nack = alice.keyring.nack(bob.id(), Epoch::new(5), 9, [8; 32]);

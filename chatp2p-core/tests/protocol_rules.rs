@@ -46,6 +46,7 @@ impl Bob {
             endpoints: Vec::new(),
             seq: 1,
             pre_keys: Some(keyring.pre_keys()),
+            letterboxes: Vec::new(),
         };
         let record = SignedRecord::sign(&bob(), record).unwrap();
         let mut pen = Correspondent::new(&alice());
@@ -368,7 +369,14 @@ fn a_peer_without_usable_keys_is_told_so_and_what_is_said_to_it_waits() {
     let name: Username = "alice".parse().unwrap();
     let shows = |pre_keys: Option<PreKeys>| {
         let endpoints = Vec::new();
-        let record = PeerRecord { username: name.clone(), peer_id: alice().peer_id(), endpoints, seq: 2, pre_keys };
+        let record = PeerRecord {
+            username: name.clone(),
+            peer_id: alice().peer_id(),
+            endpoints,
+            seq: 2,
+            pre_keys,
+            letterboxes: Vec::new(),
+        };
         SignedRecord::sign(&alice(), record).unwrap()
     };
     let usable = signed(&Correspondent::new(&alice()), "alice").record().pre_keys.unwrap();

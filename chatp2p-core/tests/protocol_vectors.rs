@@ -33,6 +33,7 @@ fn record() -> SignedRecord {
         endpoints: vec!["ws://192.0.2.1:5001".parse().unwrap()],
         seq: 1_700_000_000_000,
         pre_keys: Some(pre_keys()),
+        letterboxes: Vec::new(),
     };
     SignedRecord::sign(&alice(), record).unwrap()
 }

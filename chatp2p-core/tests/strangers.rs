@@ -47,7 +47,14 @@ async fn masses_of_strangers_fill_no_disk_and_get_no_receipt() {
     let mut now = Now { mono: Duration::ZERO, wall: Wall::from_millis(1_700_000_000_000) };
     let keyring = Keyring::load(bob.clone(), &Olm, Vec::new(), [8; 32], now.wall).unwrap();
     let pre_keys = Some(keyring.pre_keys());
-    let record = PeerRecord { username: name.clone(), peer_id: bob.peer_id(), endpoints: Vec::new(), seq: 1, pre_keys };
+    let record = PeerRecord {
+        username: name.clone(),
+        peer_id: bob.peer_id(),
+        endpoints: Vec::new(),
+        seq: 1,
+        pre_keys,
+        letterboxes: Vec::new(),
+    };
     let record = SignedRecord::sign(&bob, record).unwrap();
     let me = Me { peer_id: bob.peer_id(), username: name, record: record.clone() };
     let mut state = State::new(me, keyring, store.load().await.unwrap(), [9; 32], now).receiving(Inbound::Requests);

@@ -80,7 +80,14 @@ fn record(seed: u8, text: &str) -> SignedRecord {
     let endpoints = vec!["ws://192.0.2.7:5001".parse().unwrap()];
     SignedRecord::sign(
         &identity,
-        PeerRecord { username: name(text), peer_id: identity.peer_id(), endpoints, seq: 1, pre_keys: None },
+        PeerRecord {
+            username: name(text),
+            peer_id: identity.peer_id(),
+            endpoints,
+            seq: 1,
+            pre_keys: None,
+            letterboxes: Vec::new(),
+        },
     )
     .unwrap()
 }

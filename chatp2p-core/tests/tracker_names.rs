@@ -15,8 +15,14 @@ fn key(n: u16) -> Identity {
 }
 
 fn signed(who: &Identity, name: &Username, tracker: TrackerId) -> Claim {
-    let record =
-        PeerRecord { username: name.clone(), peer_id: who.peer_id(), endpoints: Vec::new(), seq: 1, pre_keys: None };
+    let record = PeerRecord {
+        username: name.clone(),
+        peer_id: who.peer_id(),
+        endpoints: Vec::new(),
+        seq: 1,
+        pre_keys: None,
+        letterboxes: Vec::new(),
+    };
     Claim::Signed(SignedClaim::sign(who, SignedRecord::sign(who, record).unwrap(), tracker))
 }
 

@@ -47,6 +47,7 @@ fn record() -> impl Strategy<Value = SignedRecord> {
                 endpoints,
                 seq,
                 pre_keys: None,
+                letterboxes: Vec::new(),
             };
             SignedRecord::sign(&identity, record).unwrap()
         },

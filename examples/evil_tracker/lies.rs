@@ -198,7 +198,14 @@ fn listed(name: &Username, turn: u64, trap: SocketAddr) -> Option<Value> {
     let eve = Identity::from_seed(&seed);
     let doors = [format!("ws://{trap}"), "ws://169.254.169.254:80".to_owned(), "ws://0.0.0.0:22".to_owned()];
     let endpoints: Vec<Endpoint> = doors.iter().filter_map(|door| door.parse().ok()).collect();
-    let record = PeerRecord { username: name.clone(), peer_id: eve.peer_id(), endpoints, seq: 1, pre_keys: None };
+    let record = PeerRecord {
+        username: name.clone(),
+        peer_id: eve.peer_id(),
+        endpoints,
+        seq: 1,
+        pre_keys: None,
+        letterboxes: Vec::new(),
+    };
     let record = SignedRecord::sign(&eve, record).ok()?;
     Some(json!({
         "id": turn, "username": name.as_str(), "host": trap.ip().to_string(), "port": trap.port(), "is_active": true,

@@ -41,7 +41,8 @@ async fn before_a_tracker_it_passes_on_what_is_honest_and_swaps_the_key_that_it_
     let id = at_honest.health().await.unwrap().tracker_id;
     for (username, who) in keys.clone() {
         let endpoints = vec!["ws://127.0.0.1:9".parse().unwrap()];
-        let record = PeerRecord { username, peer_id: who.peer_id(), endpoints, seq: 1, pre_keys: None };
+        let record =
+            PeerRecord { username, peer_id: who.peer_id(), endpoints, seq: 1, pre_keys: None, letterboxes: Vec::new() };
         let claim = SignedClaim::sign(&who, SignedRecord::sign(&who, record).unwrap(), id);
         at_honest.register(Claim::Signed(claim)).await.unwrap();
     }

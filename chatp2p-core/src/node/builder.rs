@@ -216,6 +216,7 @@ impl Parts {
             endpoints: self.endpoints.clone(),
             seq,
             pre_keys: Some(pre_keys),
+            letterboxes: Vec::new(),
         };
         Ok(SignedRecord::sign(&self.identity, record)
             .map_err(|error| TrackerError::Invalid { reason: format!("the node's own record: {error}") })?)

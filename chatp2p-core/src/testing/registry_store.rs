@@ -87,6 +87,7 @@ fn signed(id: i64, name: &str, endpoint: &str) -> Registration {
         endpoints: vec![endpoint.parse().expect("an endpoint")],
         seq: u64::MAX,
         pre_keys: None,
+        letterboxes: Vec::new(),
     };
     let record = SignedRecord::sign(&identity, record).expect("a record within its bounds");
     Registration { port: 0, record: Some(record), ..registration(id, name) }

@@ -90,6 +90,7 @@ pub fn signed(seed: u8, text: &str, port: u16, seq: u64, tracker: TrackerId) -> 
         endpoints: vec![format!("ws://192.0.2.7:{port}").parse().expect("an endpoint")],
         seq,
         pre_keys: None,
+        letterboxes: Vec::new(),
     };
     let record = SignedRecord::sign(&identity, record).expect("a record within its bounds");
     Claim::Signed(SignedClaim::sign(&identity, record, tracker))

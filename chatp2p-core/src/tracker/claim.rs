@@ -146,6 +146,7 @@ mod tests {
             endpoints: vec!["ws://127.0.0.1:5001".parse().unwrap()],
             seq: 1,
             pre_keys: None,
+            letterboxes: Vec::new(),
         };
         let record = SignedRecord::sign(&alice, record).unwrap();
         let (here, there) = (TrackerId([1; 16]), TrackerId([2; 16]));

@@ -72,7 +72,8 @@ async fn instead_of_bob(says: Option<Vec<u8>>, leaves: bool, step: Step, code: C
 
 fn without_keys(identity: &Identity) -> Vec<u8> {
     let (username, peer_id) = (name("bob"), identity.peer_id());
-    let record = PeerRecord { username, peer_id, endpoints: Vec::new(), seq: 1, pre_keys: None };
+    let record =
+        PeerRecord { username, peer_id, endpoints: Vec::new(), seq: 1, pre_keys: None, letterboxes: Vec::new() };
     encode(&Frame::Hello { record: SignedRecord::sign(identity, record).unwrap() })
 }
 

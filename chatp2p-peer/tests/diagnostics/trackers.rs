@@ -27,7 +27,7 @@ pub(crate) async fn register(name: &str, endpoints: &[String], tracker: SocketAd
     let (identity, tracker) = (Identity::generate().unwrap(), HttpTracker::new(&format!("http://{tracker}")).unwrap());
     let endpoints = endpoints.iter().map(|text| text.parse().unwrap()).collect();
     let (username, peer_id) = (name.parse().unwrap(), identity.peer_id());
-    let record = PeerRecord { username, peer_id, endpoints, seq: 1, pre_keys: None };
+    let record = PeerRecord { username, peer_id, endpoints, seq: 1, pre_keys: None, letterboxes: Vec::new() };
     let record = SignedRecord::sign(&identity, record).unwrap();
     let claim = SignedClaim::sign(&identity, record, tracker.health().await.unwrap().tracker_id);
     tracker.register(Claim::Signed(claim)).await.unwrap();

@@ -23,6 +23,7 @@ fn claim(seed: u8, port: u16, seq: u64, tracker: TrackerId) -> Value {
         endpoints: vec![format!("ws://192.0.2.7:{port}").parse().unwrap()],
         seq,
         pre_keys: None,
+        letterboxes: Vec::new(),
     };
     let claim = SignedClaim::sign(&identity, SignedRecord::sign(&identity, record).unwrap(), tracker);
     json!({

@@ -89,7 +89,14 @@ fn name(client: usize) -> anyhow::Result<Username> {
 fn claim(client: usize, tracker: &LocalTracker) -> anyhow::Result<Claim> {
     let identity = Identity::generate()?;
     let endpoints = vec!["ws://192.0.2.1:5001/p2p".parse()?];
-    let record = PeerRecord { username: name(client)?, peer_id: identity.peer_id(), endpoints, seq: 1, pre_keys: None };
+    let record = PeerRecord {
+        username: name(client)?,
+        peer_id: identity.peer_id(),
+        endpoints,
+        seq: 1,
+        pre_keys: None,
+        letterboxes: Vec::new(),
+    };
     let record = SignedRecord::sign(&identity, record)?;
     Ok(Claim::Signed(SignedClaim::sign(&identity, record, tracker.id())))
 }

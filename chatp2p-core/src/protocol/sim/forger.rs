@@ -184,7 +184,7 @@ impl Forger {
         };
         let endpoints = (0..choices.byte() % 4).filter_map(|_| Endpoint::memory("bob").ok()).collect();
         let (peer_id, seq) = (self.identity.peer_id(), number(choices));
-        let record = PeerRecord { username, peer_id, endpoints, seq, pre_keys };
+        let record = PeerRecord { username, peer_id, endpoints, seq, pre_keys, letterboxes: Vec::new() };
         Some(Frame::Hello { record: SignedRecord::sign(&self.identity, record).ok()? })
     }
 

@@ -83,6 +83,7 @@ impl Player {
             endpoints: vec![Endpoint::memory(self.name.as_str()).ok()?],
             seq: u64::from(self.life) + 1,
             pre_keys: self.pre_keys,
+            letterboxes: Vec::new(),
         };
         SignedRecord::sign(&self.identity, record).ok()
     }

@@ -31,6 +31,7 @@ fn peer_record() -> PeerRecord {
         endpoints: endpoints.map(|endpoint| endpoint.parse().unwrap()).to_vec(),
         seq: 3,
         pre_keys: Some(pre_keys()),
+        letterboxes: Vec::new(),
     }
 }
 

@@ -32,7 +32,8 @@ impl Correspondent {
     /// When its fields are not within their bounds.
     pub fn record(&self, username: &Username, endpoints: Vec<Endpoint>, seq: u64) -> SignedRecord {
         let (peer_id, pre_keys) = (self.identity.peer_id(), Some(self.keyring.pre_keys()));
-        let record = PeerRecord { username: username.clone(), peer_id, endpoints, seq, pre_keys };
+        let record =
+            PeerRecord { username: username.clone(), peer_id, endpoints, seq, pre_keys, letterboxes: Vec::new() };
         SignedRecord::sign(&self.identity, record).expect("a record within its bounds")
     }
 

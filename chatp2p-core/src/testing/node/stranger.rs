@@ -57,7 +57,14 @@ impl Stranger {
     pub fn record(identity: &Identity, username: &Username, endpoints: Vec<Endpoint>, seq: u64) -> SignedRecord {
         let [lasting, fallback] = [7, 9].map(|byte| ExchangeKey::from_bytes([byte; 32]));
         let pre_keys = Some(PreKeys { suite: OLM_V2, identity: lasting, fallback });
-        let record = PeerRecord { username: username.clone(), peer_id: identity.peer_id(), endpoints, seq, pre_keys };
+        let record = PeerRecord {
+            username: username.clone(),
+            peer_id: identity.peer_id(),
+            endpoints,
+            seq,
+            pre_keys,
+            letterboxes: Vec::new(),
+        };
         SignedRecord::sign(identity, record).expect("a record within its bounds")
     }
 

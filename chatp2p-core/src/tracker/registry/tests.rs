@@ -35,7 +35,14 @@ pub(super) fn classic(text: &str, port: u16) -> Claim {
 pub(super) fn signed(seed: u8, text: &str, endpoints: &[&str], seq: u64) -> Claim {
     let identity = Identity::from_seed(&[seed; 32]);
     let endpoints = endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect();
-    let record = PeerRecord { username: name(text), peer_id: identity.peer_id(), endpoints, seq, pre_keys: None };
+    let record = PeerRecord {
+        username: name(text),
+        peer_id: identity.peer_id(),
+        endpoints,
+        seq,
+        pre_keys: None,
+        letterboxes: Vec::new(),
+    };
     Claim::Signed(SignedClaim::sign(&identity, SignedRecord::sign(&identity, record).unwrap(), HERE))
 }
 
