@@ -122,6 +122,17 @@ describe('an acknowledgement', () => {
   })
 })
 
+test('what lies in a mailbox waits there, whatever becomes of the link, until it arrives', () => {
+  const known = of(message('a', true, 'queued'), message('b', true, 'sent'), message('c', true, 'failed'))
+  timeline.advance(known, 'c', 'mailbox')
+  timeline.advance(known, 'b', 'sent')
+  timeline.linkLost(known)
+  expect(known.messages.map(({ delivery }) => delivery)).toEqual(['mailbox', 'mailbox', 'failed'])
+  timeline.advance(known, 'a', 'delivered')
+  timeline.keyForgotten(known)
+  expect(known.messages.map(({ delivery }) => delivery)).toEqual(['delivered', 'failed', 'failed'])
+})
+
 test('when the link is lost, what was on its way is only here again', () => {
   const known = of(message('a', true, 'delivered'), message('b', true, 'sent'), message('c', true, 'queued'))
   timeline.linkLost(known)

@@ -6,13 +6,16 @@ import { Problem } from './problem'
 
 type Schemas = components['schemas']
 
-export type Delivery = Schemas['DeliveryState']
+// With the step that peers without mailboxes never take.
+export type Delivery = Schemas['DeliveryState'] | 'mailbox'
 export type StoredMessage = Schemas['StoredMessage']
 export type Conversation = Schemas['Conversation']
 export type NodeState = Schemas['NodeState']
 export type AvailablePeer = Schemas['AvailablePeer']
 export type Contact = Schemas['Contact']
 export type ContactRequest = Schemas['Request']
+export type NodeReport = Schemas['NodeReport']
+export type PeerReport = Schemas['PeerReport']
 
 // Longer than anything the peer takes: a connection is given up after ten seconds.
 const PATIENCE_MS = 20_000
@@ -67,6 +70,10 @@ export const api = {
     const query = before === undefined ? { limit: PAGE } : { limit: PAGE, before }
     return (await taken(client.GET('/conversations', { params: { query } }))).conversations
   },
+
+  diagnostics: () => taken(client.GET('/diagnostics')),
+
+  diagnose: (name: string) => taken(client.GET('/diagnostics/{name}', { params: { path: { name } } })),
 
   connect: (peer: string) => taken(client.POST('/connect', { body: { peer_username: peer } })),
 

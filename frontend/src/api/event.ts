@@ -7,7 +7,7 @@ export type Event =
       type: 'written'
       data: { id: string; to: string; content: string; timestamp: string; delivery: Delivery }
     }
-  | { type: 'sent' | 'delivered' | 'read'; peer: string; through: string }
+  | { type: 'sent' | 'mailbox' | 'delivered' | 'read'; peer: string; through: string }
   | { type: 'peer_connected' | 'peer_disconnected' | 'key_accepted' | 'key_forgotten'; peer: string }
   | { type: 'key_changed'; peer: string; presented: string }
   | { type: 'contact_added' | 'contact_verified' | 'contact_blocked' | 'contact_removed'; peer: string }
@@ -31,6 +31,7 @@ const KNOWN = new Set<string>([
   'message',
   'written',
   'sent',
+  'mailbox',
   'delivered',
   'read',
   'peer_connected',

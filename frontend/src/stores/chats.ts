@@ -201,6 +201,7 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
       return undefined
     }
     case 'sent':
+    case 'mailbox':
     case 'delivered':
     case 'read': {
       const chat = open(event.peer)
@@ -208,7 +209,8 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
       const last = chat.last
       const newest = chat.messages.at(-1)
       if (last && newest?.id === last.id) last.delivery = newest.delivery
-      else if (last?.mine && last.id === event.through) last.delivery = event.type
+      else if (last?.mine && last.id === event.through)
+        last.delivery = timeline.further(last.delivery, event.type)
       return undefined
     }
     case 'peer_connected': {

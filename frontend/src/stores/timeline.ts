@@ -52,19 +52,25 @@ export function append(timeline: Timeline, message: Message): boolean {
   return true
 }
 
-// The steps of a message of mine, in their order. One that has failed takes none any more.
-const LADDER: Delivery[] = ['queued', 'sent', 'delivered', 'read']
+// The steps of a message of mine, in their order. One that has failed takes none any more. What lies in a mailbox stays there
+// when it is handed to a link as well.
+const LADDER: Delivery[] = ['queued', 'sent', 'mailbox', 'delivered', 'read']
+
+// What can be told of a message of mine after it was written.
+export type Step = 'sent' | 'mailbox' | 'delivered' | 'read'
+
+// How far a message is that was there and has got here, too.
+export const further = (was: Delivery, now: Step): Delivery =>
+  was !== 'failed' && LADDER.indexOf(was) < LADDER.indexOf(now) ? now : was
 
 // Whether it is with the other end, and stays there.
 export const hasArrived = (delivery: Delivery): boolean => delivery === 'delivered' || delivery === 'read'
 
 // All of mine up to and including this one got that far.
-export function advance(timeline: Timeline, through: string, delivery: 'sent' | 'delivered' | 'read'): void {
+export function advance(timeline: Timeline, through: string, step: Step): void {
   const last = timeline.messages.findLastIndex(({ id, mine }) => mine && id === through)
   for (const message of timeline.messages.slice(0, last + 1)) {
-    const behind =
-      message.delivery !== 'failed' && LADDER.indexOf(message.delivery) < LADDER.indexOf(delivery)
-    if (message.mine && behind) message.delivery = delivery
+    if (message.mine) message.delivery = further(message.delivery, step)
   }
 }
 
