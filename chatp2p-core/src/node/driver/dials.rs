@@ -11,6 +11,7 @@ use crate::code::Code;
 use crate::identity::PeerId;
 use crate::protocol::{CONNECT_TIMEOUT, Input};
 use crate::record::Endpoint;
+use crate::transport::secure::Purpose;
 use crate::transport::{Clearance, Link, Listener, SecureLink, TransportError, secure};
 
 use super::super::builder::{Parts, transport_for};
@@ -78,7 +79,7 @@ impl Driver {
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
         let handshake = self.tasks.spawn(async move {
             let remote = link.remote;
-            match secure::server(link, &parts.identity).await {
+            match secure::server(link, &parts.identity, &[Purpose::Peer]).await {
                 Ok(link) => drop(inbox.send(Inbound::Secured(link)).await),
                 Err(error) => tracing::debug!(?remote, %error, "a caller did not get through the handshake"),
             }
@@ -165,7 +166,7 @@ async fn dial_one(
         .ok_or_else(|| TransportError::Unsupported { endpoint: endpoint.clone() })?;
     let link = transport.dial(endpoint, clearance).await?;
     *step = Step::Secured;
-    let link = secure::client(link, &parts.identity, peer).await?;
+    let link = secure::client(link, &parts.identity, peer, Purpose::Peer).await?;
     clearance.found(link.remote());
     Ok(link)
 }
