@@ -79,12 +79,24 @@ impl Driver {
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
         let handshake = self.tasks.spawn(async move {
             let remote = link.remote;
-            match secure::server(link, &parts.identity, &[Purpose::Peer]).await {
+            match secure::server(link, &parts.identity, parts.serves()).await {
                 Ok(link) => drop(inbox.send(Inbound::Secured(link)).await),
                 Err(error) => tracing::debug!(?remote, %error, "a caller did not get through the handshake"),
             }
         });
         self.handshakes.insert(call, handshake);
+    }
+}
+
+impl Driver {
+    /// Hands a link to the mailbox, which bounds how many there are. Nobody who leaves or collects mail is a peer of this node.
+    pub(super) fn serve_mail(&mut self, link: SecureLink) {
+        let parts = Arc::clone(&self.parts);
+        self.tasks.spawn(async move {
+            if let Some(mailbox) = &parts.mailbox {
+                mailbox.serve(link, &parts.identity).await;
+            }
+        });
     }
 }
 
