@@ -40,6 +40,10 @@ pub const VISITOR_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long somebody may take to read an answer. Who does not read holds a mail in memory.
 pub const READING_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a collector may hold mail that it was sent without taking any: an honest one takes it as soon as it is on its
+/// disk, and one that is deaf keeps it in this machine's memory.
+pub const TAKING_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
 /// The most that a collector is sent before it takes some: it holds them until they are on its disk.
 pub const MAX_UNTAKEN: MailAmount = MailAmount { mails: 64, bytes: 4 << 20 };
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::keeper::{From, Mailbox, Rooms};
-use super::limits::{MAX_UNTAKEN, READING_TIMEOUT, VISITOR_TIMEOUT};
+use super::limits::{MAX_UNTAKEN, READING_TIMEOUT, TAKING_TIMEOUT, VISITOR_TIMEOUT};
 use super::wire::{self, Answer, Refusal, Request};
 use crate::identity::Identity;
 use crate::record::LetterboxId;
@@ -30,6 +30,8 @@ struct Visit<'a> {
     call: u64,
     leave: Arc<Notify>,
     collecting: Option<Round>,
+    /// Since when the visitor owes a word.
+    since: Instant,
     answers: mpsc::Sender<Bytes>,
 }
 
@@ -72,7 +74,7 @@ impl Mailbox {
         let (arrived, requests) = mpsc::channel(1);
         let own = LetterboxId::of(link.peer());
         let from = rooms.from(remote);
-        let visit = Visit { rooms, mailbox, from, own, call, leave, collecting: None, answers };
+        let visit = Visit { rooms, mailbox, from, own, call, leave, collecting: None, since: Instant::now(), answers };
         let read = |bytes: Bytes| {
             wire::decode_request(&bytes).map_err(|error| TransportError::Protocol { reason: error.to_string() })
         };
@@ -96,7 +98,13 @@ impl Visit<'_> {
     async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         loop {
             let answer = match self.next(&mut requests).await {
-                Next::Said(Some(request)) => self.answer(request).await,
+                Next::Said(Some(request)) => {
+                    let answer = self.answer(request).await;
+                    if self.collecting.is_none() {
+                        self.since = Instant::now();
+                    }
+                    answer
+                }
                 Next::Mail(answer) => self.hand_out(answer),
                 Next::News => {
                     self.collecting.iter_mut().for_each(|round| round.more = true);
@@ -130,8 +138,9 @@ impl Visit<'_> {
         };
         let overdue = async {
             match round {
-                Some(_) => pending().await,
-                None => tokio::time::sleep(VISITOR_TIMEOUT).await,
+                Some(round) if round.untaken.is_empty() => pending().await,
+                Some(_) => sleep_until(self.since + TAKING_TIMEOUT).await,
+                None => sleep_until(self.since + VISITOR_TIMEOUT).await,
             }
         };
         tokio::select! {
@@ -148,6 +157,9 @@ impl Visit<'_> {
         let round = self.collecting.as_mut()?;
         match &answer {
             Answer::Mail { number, sealed } => {
+                if round.untaken.is_empty() {
+                    self.since = Instant::now();
+                }
                 round.sent = *number;
                 round.untaken.insert(*number, sealed.len() as u64);
                 Some(answer)
@@ -184,6 +196,7 @@ impl Visit<'_> {
             Request::Take { numbers } => {
                 if let Some(round) = &mut self.collecting {
                     round.untaken.retain(|number, _| !numbers.contains(number));
+                    self.since = Instant::now();
                 }
                 self.rooms.take(self.own, numbers).await
             }
