@@ -97,14 +97,23 @@ pub fn seal_with(
     to: &Letterbox,
     frames: &[Bytes],
 ) -> Result<Vec<u8>, MailError> {
+    seal_item(seed, to, &signed_item(identity, record, to, frames)?)
+}
+
+/// What is sealed: signed, and written down.
+pub(crate) fn signed_item(
+    identity: &Identity,
+    record: &SignedRecord,
+    to: &Letterbox,
+    frames: &[Bytes],
+) -> Result<Vec<u8>, MailError> {
     if record.record().peer_id != identity.peer_id() {
         return Err(MailError::NotMine);
     }
-    if frames.is_empty() || !is_within_bounds(frames) {
+    if !is_within_bounds(frames) {
         return Err(MailError::TooLarge);
     }
-    let signature = identity.sign(Domain::Mail, &statement(to.id, to.mailbox, frames));
-    seal_item(seed, to, &write(record, frames, &signature)?)
+    write(record, frames, &identity.sign(Domain::Mail, &statement(to.id, to.mailbox, frames)))
 }
 
 /// Pads an item and seals it.
