@@ -121,9 +121,9 @@ fn sizes_come_in_steps() {
 
 #[test]
 fn the_largest_frame_fits_with_the_largest_record_and_in_a_frame_to_the_mailbox() {
-    assert!(MAX_FRAME_BYTES + crate::record::MAX_RECORD_BYTES + 200 <= MAIL_SIZES[5]);
-    assert!(MAX_SEALED_BYTES + 200 <= crate::transport::secure::MAX_MAILBOX_FRAME_BYTES);
-    assert!(MAX_FRAMES_BYTES + crate::record::MAX_RECORD_BYTES + 200 <= MAIL_SIZES[3]);
+    const { assert!(MAX_FRAME_BYTES + crate::record::MAX_RECORD_BYTES + 200 <= MAIL_SIZES[5]) };
+    const { assert!(MAX_SEALED_BYTES + 200 <= crate::transport::secure::MAX_MAILBOX_FRAME_BYTES) };
+    const { assert!(MAX_FRAMES_BYTES + crate::record::MAX_RECORD_BYTES + 200 <= MAIL_SIZES[3]) };
 }
 
 #[test]
