@@ -176,6 +176,16 @@ codes! {
     RequestsFull = "requests_full", Some("Accept or refuse some of those that wait: GET /requests.");
     /// The text is no contact link.
     InvalidLink = "invalid_link", Some("Have the link sent again, and copy all of it.");
+    /// The text is no address of a mailbox.
+    InvalidMailbox = "invalid_mailbox", Some("Have the address of the mailbox sent again, and copy all of it.");
+    /// The mailbox, or the letterbox in it, has no room.
+    MailboxFull = "mailbox_full", Some("Wait until the other end has collected its mail, or have them use another mailbox.");
+    /// The mailbox keeps no such letterbox.
+    LetterboxUnknown = "letterbox_unknown", Some("The other end has given this letterbox up. It names another once it is back.");
+    /// The mailbox cannot be reached.
+    MailboxUnreachable = "mailbox_unreachable", Some("Check that the mailbox runs at this address and that no firewall blocks its port, then try again.");
+    /// The mailbox answered something that no mailbox answers.
+    MailboxProtocol = "mailbox_protocol", Some("Bring the mailbox and this peer to the same version of the program.");
     /// No message has this id.
     UnknownMessage = "unknown_message", None;
     /// The disk or database refused.

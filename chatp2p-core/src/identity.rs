@@ -26,6 +26,10 @@ pub enum Domain {
     OneTimeKey,
     /// A [`Nack`](crate::crypto::Nack): I cannot read this ciphertext of yours.
     Nack,
+    /// What is inside a mail: these frames are from me, and for this letterbox.
+    Mail,
+    /// What a mailbox says about a mail: I have kept it.
+    MailKept,
 }
 
 impl Domain {
@@ -35,6 +39,8 @@ impl Domain {
             Self::Claim => b"chatp2p/claim/v1\0",
             Self::OneTimeKey => b"chatp2p/one-time-key/v1\0",
             Self::Nack => b"chatp2p/nack/v1\0",
+            Self::Mail => b"chatp2p/mail/v1\0",
+            Self::MailKept => b"chatp2p/mail-kept/v1\0",
         }
     }
 

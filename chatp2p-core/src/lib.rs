@@ -72,6 +72,8 @@ pub mod storage;
 pub mod tracker;
 pub mod transport;
 
+pub mod mailbox;
+
 pub mod node;
 
 #[cfg(feature = "test-utils")]

@@ -1,8 +1,9 @@
 //! Where things are kept. A port for each of the two programs: [`ProfileStore`] for a peer, [`RegistryStore`] for a
-//! tracker; each with an implementation in memory and one in SQL.
+//! tracker; and [`MailStore`] for a peer that is a mailbox too. Each with an implementation in memory and one in SQL.
 
 mod contact;
 mod heads;
+mod mail;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod passphrase;
@@ -28,15 +29,18 @@ use crate::tracker::Registration;
 
 pub use contact::{Contact, FirstWords, Request};
 pub use heads::MAX_THEIR_EPOCHS;
-pub use memory::{MemoryProfile, MemoryRegistry, ProfileData};
+pub use mail::{
+    Deposited, KeptMail, MAX_LEAP, MailAmount, MailClock, MailStore, MailUsage, NewMail, Room, Sweep, Swept, Taken,
+};
+pub use memory::{MemoryMail, MemoryProfile, MemoryRegistry, ProfileData};
 #[cfg(feature = "sqlite")]
 pub use passphrase::{MAX_PASSPHRASE_BYTES, MIN_PASSPHRASE_CHARS, Passphrase, PassphraseError};
 #[cfg(feature = "sqlite")]
 pub use profile::{Profile, ProfileError};
-#[cfg(feature = "sqlite")]
-pub use sql::SqlProfile;
 #[cfg(feature = "sql")]
 pub use sql::SqlRegistry;
+#[cfg(feature = "sqlite")]
+pub use sql::{SqlMail, SqlProfile};
 
 /// A peer's memory: its contacts, the logs it writes and reads, and the messages in them.
 ///

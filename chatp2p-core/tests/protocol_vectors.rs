@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use chatp2p_core::clock::Wall;
 use chatp2p_core::crypto::{Ciphertext, Nack, OLM_V2, Offer, SessionId};
 use chatp2p_core::identity::{ContactLink, Domain, Fingerprint, Identity, SafetyNumber, Username};
+use chatp2p_core::mailbox::wire::{Answer, Kept, Refusal, Request, Terms, encode_answer, encode_request};
+use chatp2p_core::mailbox::{BoxKeys, MailboxAddress, mail};
 use chatp2p_core::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash, Place, Position};
 use chatp2p_core::protocol::wire::{self, Content, EpochEnd, Frame, Letter, LogEntry, Reason};
-use chatp2p_core::record::{ExchangeKey, PeerRecord, PreKeys, SignedRecord};
+use chatp2p_core::record::{ExchangeKey, Letterbox, PeerRecord, PreKeys, SignedRecord};
 use chatp2p_core::tracker::{Lease, LeaseAction, SignedClaim, TrackerId};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/PROTOCOL.md");
@@ -110,6 +112,47 @@ fn frames() -> Vec<(&'static str, Frame)> {
     ]
 }
 
+fn letterbox() -> (BoxKeys, Letterbox, MailboxAddress) {
+    let carol = Identity::from_seed(&[4; 32]).peer_id();
+    let address = MailboxAddress::new(carol, vec!["ws://192.0.2.7:5001".parse().unwrap()]).unwrap();
+    let keys = BoxKeys::from_seed(&[6; 32]);
+    let letterbox = keys.letterbox(&address);
+    (keys, letterbox, address)
+}
+
+fn mailboxes() -> Vec<(&'static str, Vec<u8>)> {
+    let (keys, letterbox, _) = letterbox();
+    let frame = wire::encode(&Frame::Greeting { have: Vec::new(), offer: None }).into();
+    let sealed = mail::seal_with(&[0x99; 32], &alice(), &record(), &letterbox, &[frame]).unwrap();
+    let kept = Kept::sign(&Identity::from_seed(&[4; 32]), keys.id(), &sealed);
+    let terms = Terms { mails: 2_000, bytes: 64 << 20, keeps: 604_800, stays: 7_776_000 };
+    vec![
+        ("letterbox id", keys.id().key().as_bytes().to_vec()),
+        ("letterbox seal", keys.seal().as_bytes().to_vec()),
+        ("mail sealed", sealed),
+        ("mailbox open", encode_request(&Request::Open)),
+        ("mailbox take", encode_request(&Request::Take { numbers: vec![1, 2, 300] })),
+        ("mailbox opened", encode_answer(&Answer::Opened(terms))),
+        ("mailbox kept", encode_answer(&Answer::Kept(kept))),
+        ("mailbox refused", encode_answer(&Answer::Refused(Refusal::Full))),
+    ]
+}
+
+#[test]
+fn the_documented_mail_opens_and_the_mailboxs_word_holds() {
+    let documented = documented();
+    let (keys, _, address) = letterbox();
+    let opened = mail::open(&keys, address.peer_id(), &documented["mail sealed"]).unwrap();
+    assert_eq!((opened.from, &opened.frames[..]), (record(), &[documented["frame greeting-empty"].clone().into()][..]));
+    // Spelt out as the document does.
+    let said = [keys.id().key().as_bytes(), &blake3::hash(&documented["mail sealed"]).as_bytes()[..]].concat();
+    let kept = &documented["mailbox kept"];
+    let signature: [u8; 64] = kept[kept.len() - 64..].try_into().unwrap();
+    assert!(address.peer_id().verifies(Domain::MailKept, &said, &signature));
+    let text = address.to_string();
+    assert!(include_str!("../../docs/PROTOCOL.md").lines().any(|line| line == text), "the document has not {text}");
+}
+
 fn everything_else() -> Vec<(&'static str, Vec<u8>)> {
     let tracker = TrackerId([0x77; 16]);
     let claim = SignedClaim::sign(&alice(), record(), tracker);
@@ -134,7 +177,8 @@ fn everything_else() -> Vec<(&'static str, Vec<u8>)> {
 fn vectors() -> BTreeMap<String, Vec<u8>> {
     let frames = frames().into_iter().map(|(name, frame)| (name, wire::encode(&frame)));
     let letters = letters().into_iter().map(|(name, letter)| (name, wire::encode_letter(&letter)));
-    frames.chain(letters).chain(everything_else()).map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+    let others = everything_else().into_iter().chain(mailboxes());
+    frames.chain(letters).chain(others).map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 /// The fenced blocks of the document that are marked `vector NAME`.

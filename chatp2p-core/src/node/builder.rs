@@ -9,10 +9,12 @@ use tokio::time::Instant;
 use crate::clock::{Now, Wall};
 use crate::crypto::{Keyring, Olm};
 use crate::identity::{Identity, Username};
+use crate::mailbox::Mailbox;
 use crate::protocol::{Inbound, Me, State};
 use crate::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, PreKeys, SignedRecord};
 use crate::storage::{Change, MemoryProfile, ProfileStore, Snapshot, StorageError};
 use crate::tracker::{Tracker, TrackerError};
+use crate::transport::secure::Purpose;
 use crate::transport::{Listener, Transport, TransportError};
 
 use super::enrol::{Enrolment, enrol};
@@ -35,6 +37,7 @@ pub struct NodeBuilder {
     listeners: Vec<Box<dyn Listener>>,
     advertise: Option<Vec<Endpoint>>,
     inbound: Inbound,
+    mailbox: Option<Mailbox>,
 }
 
 /// What the driver and its tasks share and never change.
@@ -48,6 +51,8 @@ pub(super) struct Parts {
     pub(super) trackers: Trackers,
     pub(super) transports: Vec<Arc<dyn Transport>>,
     pub(super) inbound: Inbound,
+    /// What is served to those who leave or collect mail.
+    pub(super) mailbox: Option<Mailbox>,
     started: Instant,
 }
 
@@ -64,6 +69,7 @@ impl NodeBuilder {
             listeners: Vec::new(),
             advertise: None,
             inbound: Inbound::default(),
+            mailbox: None,
         }
     }
 
@@ -122,6 +128,12 @@ impl NodeBuilder {
         self
     }
 
+    /// A mailbox to serve to others, where this node listens. None if not given.
+    pub fn mailbox(mut self, mailbox: Mailbox) -> Self {
+        self.mailbox = Some(mailbox);
+        self
+    }
+
     /// Starts the node. It listens and is registered at a tracker when this returns; on error nothing of it is left. Trackers
     /// that are away are joined later.
     ///
@@ -155,6 +167,7 @@ impl NodeBuilder {
             trackers: Trackers::new(self.trackers),
             transports: self.transports,
             inbound: self.inbound,
+            mailbox: self.mailbox,
             started: Instant::now(),
         };
         let mut snapshot = parts.store.load().await?;
@@ -189,6 +202,11 @@ fn key_changes(keyring: &mut Keyring) -> Result<Vec<Change>, NodeError> {
 }
 
 impl Parts {
+    /// For what a caller's link may be.
+    pub(super) const fn serves(&self) -> &'static [Purpose] {
+        if self.mailbox.is_some() { &[Purpose::Peer, Purpose::Mailbox] } else { &[Purpose::Peer] }
+    }
+
     pub(super) fn now(&self) -> Now {
         Now { mono: self.started.elapsed(), wall: Wall::from(SystemTime::now()) }
     }

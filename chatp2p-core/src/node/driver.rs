@@ -26,6 +26,7 @@ use crate::protocol::{
 use crate::record::{PeerRecord, Reach};
 use crate::storage::{Committed, StorageError};
 use crate::transport::crowd::Crowd;
+use crate::transport::secure::Purpose;
 use crate::transport::{DialBudget, Link, SecureLink, TransportError};
 
 use super::NodeError;
@@ -233,6 +234,10 @@ impl Driver {
             }
             Inbound::Accepted(link) => {
                 self.shake_hands(link);
+                None
+            }
+            Inbound::Secured(link) if link.purpose() == Purpose::Mailbox => {
+                self.serve_mail(link);
                 None
             }
             Inbound::Secured(link) => Some(self.open(link, None)),

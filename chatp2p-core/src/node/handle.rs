@@ -73,6 +73,9 @@ impl Node {
         for listener in listeners {
             running.listeners.spawn(super::driver::accept_all(listener, sender.clone()));
         }
+        if let Some(mailbox) = parts.mailbox.clone() {
+            running.listeners.spawn(mailbox.keep());
+        }
         for (at, place) in places.into_iter().enumerate() {
             let (leave, told_to_leave) = oneshot::channel();
             let (parts, publisher, events) = (Arc::clone(&parts), Arc::clone(&publisher), events.clone());

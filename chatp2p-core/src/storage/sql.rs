@@ -8,6 +8,8 @@
 mod commit;
 mod entities;
 #[cfg(feature = "sqlite")]
+mod mailbox;
+#[cfg(feature = "sqlite")]
 mod profile;
 mod registry;
 #[cfg(feature = "sqlite")]
@@ -23,6 +25,8 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use super::StorageError;
 use super::heads::damaged;
 
+#[cfg(feature = "sqlite")]
+pub use mailbox::SqlMail;
 #[cfg(feature = "sqlite")]
 pub(super) use profile::Plain;
 #[cfg(feature = "sqlite")]

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise is what is looked for")]
 
 mod keys;
+mod mailboxes;
 mod pair;
 mod signed;
 mod stored;
@@ -55,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "change", run: stored::change, seeds: stored::change_seeds },
     Target { name: "names", run: texts::names, seeds: texts::names_seeds },
     Target { name: "contact-link", run: texts::contact_link, seeds: texts::contact_link_seeds },
+    Target { name: "mail", run: mailboxes::mail, seeds: mailboxes::mail_seeds },
     #[cfg(feature = "http")]
     Target { name: "tracker-answer", run: texts::tracker_answer, seeds: texts::tracker_answer_seeds },
     Target { name: "keyrings", run: keys::keyrings, seeds: keys::keyrings_seeds },

@@ -16,6 +16,31 @@ use tokio::time::timeout;
 use self::tunnel::{Tunnel, protocol};
 use super::{Link, LinkSink, LinkStream, TransportError};
 use crate::identity::{Identity, PeerId};
+use crate::message::MAX_FRAME_BYTES;
+
+/// What a link is for. The dialling end says it while the keys are proved, so that whoever speaks of one thing is never
+/// taken to speak of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Two peers talk to each other.
+    Peer,
+    /// Somebody leaves or collects mail at a mailbox.
+    Mailbox,
+}
+
+impl Purpose {
+    /// The largest frame of such a link in bytes.
+    pub const fn max_frame_bytes(self) -> usize {
+        match self {
+            Self::Peer => MAX_FRAME_BYTES,
+            Self::Mailbox => MAX_MAILBOX_FRAME_BYTES,
+        }
+    }
+}
+
+/// The largest frame between a mailbox and those who use it in bytes: the largest frame between peers, its sender's record,
+/// and what sealing, padding and naming add.
+pub const MAX_MAILBOX_FRAME_BYTES: usize = MAX_FRAME_BYTES + (16 << 10);
 
 /// How long the other end may take to prove its key. An honest one needs two round trips and a millisecond.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +59,11 @@ impl SecureLink {
     /// Whose key the other end has proved.
     pub const fn peer(&self) -> PeerId {
         self.peer
+    }
+
+    /// What it is for.
+    pub fn purpose(&self) -> Purpose {
+        self.tunnel.purpose().unwrap_or(Purpose::Peer)
     }
 
     /// The address of the other end, if it has one.
@@ -57,36 +87,44 @@ impl fmt::Debug for SecureLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecureLink")
             .field("peer", &self.peer)
+            .field("purpose", &self.purpose())
             .field("remote", &self.remote)
             .field("dialled", &self.dialled)
             .finish_non_exhaustive()
     }
 }
 
-/// Secures a link that this end dialled, to the peer that it meant. The link is up when this returns: the other end has
+/// Secures a link that this end dialled for this purpose, to the peer that it meant. The link is up when this returns: the other end has
 /// accepted our key as well. Takes at most [`HANDSHAKE_TIMEOUT`]; dropping the future closes the link.
 ///
 /// # Errors
 /// [`TransportError::WrongKey`] when the other end cannot prove the `expected` key; [`Protocol`](TransportError::Protocol),
-/// [`TimedOut`](TransportError::TimedOut) and [`Closed`](TransportError::Closed) when it does not get that far.
-pub async fn client(link: Link, identity: &Identity, expected: PeerId) -> Result<SecureLink, TransportError> {
+/// [`TimedOut`](TransportError::TimedOut) and [`Closed`](TransportError::Closed) when it does not get that far, also because it
+/// serves no such purpose. A transport that proves keys itself links peers only.
+pub async fn client(
+    link: Link,
+    identity: &Identity,
+    expected: PeerId,
+    purpose: Purpose,
+) -> Result<SecureLink, TransportError> {
     let tunnel = match link.proved {
-        None => Tunnel::client(identity, expected)?,
+        None => Tunnel::client(identity, expected, purpose)?,
+        Some(_) if purpose != Purpose::Peer => return Err(protocol("such a transport links peers only")),
         Some(peer) if peer == expected => Tunnel::proved(peer),
         Some(_) => return Err(TransportError::WrongKey),
     };
     establish(link, tunnel, true).await
 }
 
-/// Secures a link that somebody else dialled. Any key is accepted; look at [`SecureLink::peer`]. Takes at most
+/// Secures a link that somebody else dialled for one of these purposes. Any key is accepted; look at [`SecureLink::peer`]. Takes at most
 /// [`HANDSHAKE_TIMEOUT`]; dropping the future closes the link.
 ///
 /// # Errors
 /// [`TransportError::Protocol`] when the other end proves no key, or did not mean this one;
 /// [`TimedOut`](TransportError::TimedOut) and [`Closed`](TransportError::Closed) when it does not get that far.
-pub async fn server(link: Link, identity: &Identity) -> Result<SecureLink, TransportError> {
+pub async fn server(link: Link, identity: &Identity, serves: &[Purpose]) -> Result<SecureLink, TransportError> {
     let tunnel = match link.proved {
-        None => Tunnel::server(identity)?,
+        None => Tunnel::server(identity, serves)?,
         Some(peer) => Tunnel::proved(peer),
     };
     establish(link, tunnel, false).await
@@ -193,10 +231,10 @@ mod tests {
     async fn a_silent_end_is_given_up() {
         let (dialled, _silent) = pair().await;
         let start = tokio::time::Instant::now();
-        let given_up = client(dialled, &alice(), bob()).await;
+        let given_up = client(dialled, &alice(), bob(), Purpose::Peer).await;
         assert!(matches!(given_up, Err(TransportError::TimedOut)), "{given_up:?}");
         let (_silent, accepted) = pair().await;
-        let given_up = server(accepted, &alice()).await;
+        let given_up = server(accepted, &alice(), &[Purpose::Peer]).await;
         assert!(matches!(given_up, Err(TransportError::TimedOut)), "{given_up:?}");
         assert!(start.elapsed() < HANDSHAKE_TIMEOUT * 2 + Duration::from_secs(1));
     }
@@ -205,8 +243,11 @@ mod tests {
     async fn a_link_that_is_proved_already_is_checked_and_not_wrapped() {
         let (mut dialled, mut accepted) = pair().await;
         (dialled.proved, accepted.proved) = (Some(bob()), Some(alice().peer_id()));
-        let (client, server) =
-            futures_util::future::join(client(dialled, &alice(), bob()), server(accepted, &alice())).await;
+        let (client, server) = futures_util::future::join(
+            client(dialled, &alice(), bob(), Purpose::Peer),
+            server(accepted, &alice(), &[Purpose::Peer]),
+        )
+        .await;
         let (client, server) = (client.unwrap(), server.unwrap());
         assert_eq!((client.peer(), server.peer()), (bob(), alice().peer_id()));
         let (frames, to_send) = tokio::sync::mpsc::channel(1);
@@ -223,9 +264,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn both_ends_know_what_a_link_is_for_and_none_is_served_that_was_not_meant_to_be() {
+        for (serves, meant, works) in [
+            (&[Purpose::Peer][..], Purpose::Peer, true),
+            (&[Purpose::Peer], Purpose::Mailbox, false),
+            (&[Purpose::Peer, Purpose::Mailbox], Purpose::Peer, true),
+            (&[Purpose::Peer, Purpose::Mailbox], Purpose::Mailbox, true),
+            (&[Purpose::Mailbox], Purpose::Peer, false),
+        ] {
+            let (dialled, accepted) = pair().await;
+            let (alice, bobs) = (alice(), Identity::from_seed(&[2; 32]));
+            let (client, server) =
+                futures_util::future::join(client(dialled, &alice, bob(), meant), server(accepted, &bobs, serves))
+                    .await;
+            if works {
+                assert_eq!((client.unwrap().purpose(), server.unwrap().purpose()), (meant, meant));
+            } else {
+                assert!(
+                    client.is_err() && matches!(server, Err(TransportError::Protocol { .. })),
+                    "{serves:?} {meant:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_transport_that_proves_keys_links_peers_only() {
+        let (mut dialled, _accepted) = pair().await;
+        dialled.proved = Some(bob());
+        let refused = client(dialled, &alice(), bob(), Purpose::Mailbox).await;
+        assert!(matches!(refused, Err(TransportError::Protocol { .. })), "{refused:?}");
+    }
+
+    #[tokio::test]
     async fn a_link_that_is_proved_for_another_key_is_refused() {
         let (mut dialled, _accepted) = pair().await;
         dialled.proved = Some(alice().peer_id());
-        assert!(matches!(client(dialled, &alice(), bob()).await, Err(TransportError::WrongKey)));
+        assert!(matches!(client(dialled, &alice(), bob(), Purpose::Peer).await, Err(TransportError::WrongKey)));
     }
 }

@@ -14,6 +14,7 @@ use chatp2p_core::testing::node::{
     self, Correspondent, Stranger, arrivals, eve, in_time, lists, name, next_event, texts_from, until,
 };
 use chatp2p_core::tracker::{PeerQuery, Tracker};
+use chatp2p_core::transport::secure::Purpose;
 use chatp2p_core::transport::{Clearance, SecureLink, Transport, TransportError, WebSocketTransport, secure};
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
@@ -245,7 +246,10 @@ async fn between(bob: Endpoint, whom: PeerId, key: Option<Identity>) -> (Endpoin
                     return drop(tokio::join!(there, back));
                 };
                 // Bob talks to anybody with a key. It is alice who means somebody.
-                let (with_alice, with_bob) = tokio::join!(secure::server(near, &key), secure::client(far, &key, whom));
+                let (with_alice, with_bob) = tokio::join!(
+                    secure::server(near, &key, &[Purpose::Peer]),
+                    secure::client(far, &key, whom, Purpose::Peer)
+                );
                 assert!(with_bob.is_ok(), "bob hangs up on her: {with_bob:?}");
                 counting.fetch_add(usize::from(with_alice.is_ok()), Ordering::SeqCst);
             });
@@ -256,7 +260,7 @@ async fn between(bob: Endpoint, whom: PeerId, key: Option<Identity>) -> (Endpoin
 
 async fn alice_calls(at: &Endpoint, whom: PeerId) -> Result<SecureLink, TransportError> {
     let link = WebSocketTransport::new().dial(at, &Clearance::of_the_user()).await?;
-    in_time("an answer", secure::client(link, &node::alice(), whom)).await
+    in_time("an answer", secure::client(link, &node::alice(), whom, Purpose::Peer)).await
 }
 
 #[tokio::test]

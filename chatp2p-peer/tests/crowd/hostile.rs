@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chatp2p_core::identity::{Identity, PeerId};
 use chatp2p_core::record::Endpoint;
+use chatp2p_core::transport::secure::Purpose;
 use chatp2p_core::transport::{Clearance, Link, SecureLink, Transport, WebSocketTransport, secure};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -50,7 +51,7 @@ async fn silent_links(at: SocketAddr, peer: PeerId) -> Vec<SecureLink> {
         let mut seed = [5; 32];
         seed[..8].copy_from_slice(&n.to_be_bytes());
         let link = WebSocketTransport::new().dial(&Endpoint::ws(at), &Clearance::of_the_user()).await.unwrap();
-        held.push(secure::client(link, &Identity::from_seed(&seed), peer).await.unwrap());
+        held.push(secure::client(link, &Identity::from_seed(&seed), peer, Purpose::Peer).await.unwrap());
     }
     held
 }

@@ -11,6 +11,7 @@ use crate::code::Code;
 use crate::identity::PeerId;
 use crate::protocol::{CONNECT_TIMEOUT, Input};
 use crate::record::Endpoint;
+use crate::transport::secure::Purpose;
 use crate::transport::{Clearance, Link, Listener, SecureLink, TransportError, secure};
 
 use super::super::builder::{Parts, transport_for};
@@ -78,12 +79,24 @@ impl Driver {
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
         let handshake = self.tasks.spawn(async move {
             let remote = link.remote;
-            match secure::server(link, &parts.identity).await {
+            match secure::server(link, &parts.identity, parts.serves()).await {
                 Ok(link) => drop(inbox.send(Inbound::Secured(link)).await),
                 Err(error) => tracing::debug!(?remote, %error, "a caller did not get through the handshake"),
             }
         });
         self.handshakes.insert(call, handshake);
+    }
+}
+
+impl Driver {
+    /// Hands a link to the mailbox, which bounds how many there are. Nobody who leaves or collects mail is a peer of this node.
+    pub(super) fn serve_mail(&mut self, link: SecureLink) {
+        let parts = Arc::clone(&self.parts);
+        self.tasks.spawn(async move {
+            if let Some(mailbox) = &parts.mailbox {
+                mailbox.serve(link, &parts.identity).await;
+            }
+        });
     }
 }
 
@@ -165,7 +178,7 @@ async fn dial_one(
         .ok_or_else(|| TransportError::Unsupported { endpoint: endpoint.clone() })?;
     let link = transport.dial(endpoint, clearance).await?;
     *step = Step::Secured;
-    let link = secure::client(link, &parts.identity, peer).await?;
+    let link = secure::client(link, &parts.identity, peer, Purpose::Peer).await?;
     clearance.found(link.remote());
     Ok(link)
 }

@@ -9,6 +9,7 @@ use crate::crypto::OLM_V2;
 use crate::identity::{Identity, PeerId, Username};
 use crate::protocol::wire::{Frame, decode, encode};
 use crate::record::{Endpoint, ExchangeKey, PeerRecord, PreKeys, SignedRecord};
+use crate::transport::secure::Purpose;
 use crate::transport::{Clearance, Link, SecureLink, Transport, TransportError, secure};
 
 /// A secure link without a node behind it.
@@ -31,7 +32,9 @@ impl Stranger {
         identity: &Identity,
         whom: PeerId,
     ) -> Result<Self, TransportError> {
-        Ok(Self::over(secure::client(transport.dial(at, &Clearance::of_the_user()).await?, identity, whom).await?))
+        Ok(Self::over(
+            secure::client(transport.dial(at, &Clearance::of_the_user()).await?, identity, whom, Purpose::Peer).await?,
+        ))
     }
 
     /// Takes a link that a node dialled.
@@ -39,7 +42,7 @@ impl Stranger {
     /// # Errors
     /// When the node did not mean this identity.
     pub async fn answer(link: Link, identity: &Identity) -> Result<Self, TransportError> {
-        Ok(Self::over(secure::server(link, identity).await?))
+        Ok(Self::over(secure::server(link, identity, &[Purpose::Peer]).await?))
     }
 
     fn over(link: SecureLink) -> Self {

@@ -12,7 +12,7 @@ use super::{STALLED, TOO_MUCH_HELD, change_incoming, pair, pattern};
 use crate::identity::Identity;
 use crate::message::MAX_FRAME_BYTES;
 use crate::record::Endpoint;
-use crate::transport::secure;
+use crate::transport::secure::{self, Purpose};
 use crate::transport::{Link, SecureLink, Transport, TransportError};
 
 /// Secures both ends of a link: alice dialled it, bob accepted it.
@@ -21,7 +21,11 @@ use crate::transport::{Link, SecureLink, Transport, TransportError};
 /// When that fails.
 pub async fn secured((dialled, accepted): (Link, Link)) -> (SecureLink, SecureLink) {
     let (alice, bob) = (alice(), bob());
-    let ends = future::join(secure::client(dialled, &alice, bob.peer_id()), secure::server(accepted, &bob)).await;
+    let ends = future::join(
+        secure::client(dialled, &alice, bob.peer_id(), Purpose::Peer),
+        secure::server(accepted, &bob, &[Purpose::Peer]),
+    )
+    .await;
     (ends.0.expect("bob proves his key"), ends.1.expect("alice proves her key"))
 }
 
@@ -91,7 +95,11 @@ pub async fn both_ends_learn_who_the_other_is(transport: &dyn Transport, at: &En
 pub async fn a_wrong_key_is_an_error_for_both_ends(transport: &dyn Transport, at: &Endpoint) {
     let (dialled, accepted) = pair(transport, at).await;
     let (alice, eve) = (alice(), eve());
-    let ends = future::join(secure::client(dialled, &alice, bob().peer_id()), secure::server(accepted, &eve)).await;
+    let ends = future::join(
+        secure::client(dialled, &alice, bob().peer_id(), Purpose::Peer),
+        secure::server(accepted, &eve, &[Purpose::Peer]),
+    )
+    .await;
     assert!(matches!(ends.0, Err(TransportError::WrongKey)), "{:?}", ends.0);
     assert!(matches!(ends.1, Err(TransportError::Protocol { .. })), "eve is told: {:?}", ends.1);
 }

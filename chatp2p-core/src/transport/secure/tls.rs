@@ -17,10 +17,16 @@ use rustls::{
     PeerMisbehaved, ServerConfig, ServerConnection, SignatureAlgorithm, SignatureScheme,
 };
 
+use super::Purpose;
 use crate::identity::{Identity, PeerId};
 
 /// The protocol inside. Another version of it is another name, and the two ends then part during the handshake.
-pub(super) const ALPN: &[u8] = b"chatp2p/1";
+const fn alpn(purpose: Purpose) -> &'static [u8] {
+    match purpose {
+        Purpose::Peer => b"chatp2p/1",
+        Purpose::Mailbox => b"chatp2p-mailbox/1",
+    }
+}
 
 /// What stands before the 32 bytes of an Ed25519 key in its `SubjectPublicKeyInfo` (RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -40,13 +46,13 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
 });
 
 /// The dialling end. It accepts the `expected` key alone.
-pub(super) fn client(identity: &Identity, expected: PeerId) -> Result<Connection, Error> {
+pub(super) fn client(identity: &Identity, expected: PeerId, purpose: Purpose) -> Result<Connection, Error> {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Pinned(expected)))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(certified(identity))));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![alpn(purpose).to_vec()];
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
     config.enable_early_data = false;
@@ -56,12 +62,12 @@ pub(super) fn client(identity: &Identity, expected: PeerId) -> Result<Connection
 }
 
 /// The listening end. It accepts every key whose owner proves it; who that may be is the caller's decision.
-pub(super) fn server(identity: &Identity) -> Result<Connection, Error> {
+pub(super) fn server(identity: &Identity, serves: &[Purpose]) -> Result<Connection, Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(Arc::new(Anybody))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified(identity))));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = serves.iter().map(|purpose| alpn(*purpose).to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
@@ -74,6 +80,12 @@ pub(super) fn peer(connection: &Connection) -> Option<PeerId> {
         [key] => key_of(key),
         _ => None,
     }
+}
+
+/// What both ends have agreed to use it for. `None` before the handshake is done.
+pub(super) fn purpose(connection: &Connection) -> Option<Purpose> {
+    let agreed = connection.alpn_protocol()?;
+    [Purpose::Peer, Purpose::Mailbox].into_iter().find(|purpose| alpn(*purpose) == agreed)
 }
 
 fn key_of(spki: &[u8]) -> Option<PeerId> {
@@ -273,7 +285,10 @@ mod tests {
 
     #[test]
     fn two_honest_ends_agree() {
-        let outcome = shake_hands(client(&alice(), bob().peer_id()).unwrap(), server(&bob()).unwrap());
+        let outcome = shake_hands(
+            client(&alice(), bob().peer_id(), Purpose::Peer).unwrap(),
+            server(&bob(), &[Purpose::Peer]).unwrap(),
+        );
         assert_eq!(outcome, [Ok(()), Ok(())]);
     }
 
@@ -284,9 +299,9 @@ mod tests {
             .unwrap()
             .with_client_cert_verifier(Arc::new(Anybody))
             .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(disguised_as(bob().peer_id()))));
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![alpn(Purpose::Peer).to_vec()];
         let eve = Connection::Server(ServerConnection::new(Arc::new(config)).unwrap());
-        let outcome = shake_hands(client(&alice(), bob().peer_id()).unwrap(), eve);
+        let outcome = shake_hands(client(&alice(), bob().peer_id(), Purpose::Peer).unwrap(), eve);
         assert_eq!(outcome[0], Err(CertificateError::BadSignature.into()));
     }
 
@@ -300,10 +315,10 @@ mod tests {
             .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(disguised_as(
                 alice().peer_id(),
             ))));
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![alpn(Purpose::Peer).to_vec()];
         let name = ServerName::try_from("peer.invalid").unwrap();
         let eve = Connection::Client(ClientConnection::new(Arc::new(config), name).unwrap());
-        let outcome = shake_hands(eve, server(&bob()).unwrap());
+        let outcome = shake_hands(eve, server(&bob(), &[Purpose::Peer]).unwrap());
         assert_eq!(outcome[1], Err(CertificateError::BadSignature.into()));
     }
 
@@ -315,10 +330,10 @@ mod tests {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Pinned(bob().peer_id())))
             .with_no_client_auth();
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![alpn(Purpose::Peer).to_vec()];
         let name = ServerName::try_from("peer.invalid").unwrap();
         let eve = Connection::Client(ClientConnection::new(Arc::new(config), name).unwrap());
-        let outcome = shake_hands(eve, server(&bob()).unwrap());
+        let outcome = shake_hands(eve, server(&bob(), &[Purpose::Peer]).unwrap());
         assert!(outcome[1].is_err());
     }
 
@@ -331,7 +346,7 @@ mod tests {
             .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified(&bob()))));
         config.alpn_protocols = vec![b"chatp2p/2".to_vec()];
         let newer = Connection::Server(ServerConnection::new(Arc::new(config)).unwrap());
-        let outcome = shake_hands(client(&alice(), bob().peer_id()).unwrap(), newer);
+        let outcome = shake_hands(client(&alice(), bob().peer_id(), Purpose::Peer).unwrap(), newer);
         assert_eq!(outcome[1], Err(Error::NoApplicationProtocol));
     }
 }

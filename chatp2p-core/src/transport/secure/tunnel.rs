@@ -6,9 +6,8 @@ use std::io::{self, Read, Write};
 use bytes::{Buf, Bytes, BytesMut};
 use rustls::{CertificateError, Connection, Error, NamedGroup};
 
-use super::tls;
+use super::{Purpose, tls};
 use crate::identity::{Identity, PeerId};
-use crate::message::MAX_FRAME_BYTES;
 use crate::transport::{MAX_LINK_MESSAGE_BYTES, TransportError};
 
 /// The length before a frame: an unsigned integer, most significant byte first.
@@ -37,12 +36,12 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    pub(super) fn client(identity: &Identity, expected: PeerId) -> Result<Self, TransportError> {
-        tls::client(identity, expected).map(Self::over).map_err(|error| broken(&error, true))
+    pub(super) fn client(identity: &Identity, expected: PeerId, purpose: Purpose) -> Result<Self, TransportError> {
+        tls::client(identity, expected, purpose).map(Self::over).map_err(|error| broken(&error, true))
     }
 
-    pub(super) fn server(identity: &Identity) -> Result<Self, TransportError> {
-        tls::server(identity).map(Self::over).map_err(|error| broken(&error, false))
+    pub(super) fn server(identity: &Identity, serves: &[Purpose]) -> Result<Self, TransportError> {
+        tls::server(identity, serves).map(Self::over).map_err(|error| broken(&error, false))
     }
 
     /// Frames over a transport that proves keys itself.
@@ -67,11 +66,23 @@ impl Tunnel {
     pub(super) fn peer(&self) -> Result<PeerId, TransportError> {
         match &self.guard {
             Guard::Transport(peer) => Ok(*peer),
-            Guard::Tls(connection) if connection.alpn_protocol() != Some(tls::ALPN) => {
+            Guard::Tls(connection) if tls::purpose(connection).is_none() => {
                 Err(protocol("it does not speak this protocol"))
             }
             Guard::Tls(connection) => tls::peer(connection).ok_or(TransportError::WrongKey),
         }
+    }
+
+    /// What it is for, once the handshake is done.
+    pub(super) fn purpose(&self) -> Option<Purpose> {
+        match &self.guard {
+            Guard::Transport(_) => Some(Purpose::Peer),
+            Guard::Tls(connection) => tls::purpose(connection),
+        }
+    }
+
+    fn max_frame_bytes(&self) -> usize {
+        self.purpose().unwrap_or(Purpose::Peer).max_frame_bytes()
     }
 
     pub(super) fn is_post_quantum(&self) -> bool {
@@ -96,8 +107,9 @@ impl Tunnel {
     /// Seals a batch of frames. The result comes out of [`next_message`](Self::next_message).
     pub(super) fn seal(&mut self, frames: &[Bytes]) -> Result<(), TransportError> {
         let mut plain = Vec::with_capacity(frames.iter().map(|frame| LENGTH_BYTES + frame.len()).sum());
+        let most = self.max_frame_bytes();
         for frame in frames {
-            let length = u32::try_from(frame.len()).ok().filter(|_| frame.len() <= MAX_FRAME_BYTES);
+            let length = u32::try_from(frame.len()).ok().filter(|_| frame.len() <= most);
             let length = length.ok_or_else(|| protocol("a frame of our own is too large"))?;
             plain.extend_from_slice(&length.to_be_bytes());
             plain.extend_from_slice(frame);
@@ -168,7 +180,7 @@ impl Tunnel {
     pub(super) fn next_frame(&mut self) -> Result<Option<Bytes>, TransportError> {
         let Some(length) = self.opened.first_chunk::<LENGTH_BYTES>() else { return self.incomplete() };
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        if length > MAX_FRAME_BYTES {
+        if length > self.max_frame_bytes() {
             return Err(protocol("a frame is too large"));
         }
         // A copy, so that a small frame that is kept does not keep a large batch alive.
@@ -230,10 +242,16 @@ fn broken(error: &Error, client: bool) -> TransportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::MAX_FRAME_BYTES;
 
     fn ends() -> (Tunnel, Tunnel) {
+        ends_for(Purpose::Peer)
+    }
+
+    fn ends_for(purpose: Purpose) -> (Tunnel, Tunnel) {
         let (alice, bob) = (Identity::from_seed(&[1; 32]), Identity::from_seed(&[2; 32]));
-        let (mut client, mut server) = (Tunnel::client(&alice, bob.peer_id()).unwrap(), Tunnel::server(&bob).unwrap());
+        let mut client = Tunnel::client(&alice, bob.peer_id(), purpose).unwrap();
+        let mut server = Tunnel::server(&bob, &[purpose]).unwrap();
         while client.is_handshaking() || server.is_handshaking() {
             carry(&mut client, &mut server).unwrap();
             carry(&mut server, &mut client).unwrap();
@@ -286,6 +304,19 @@ mod tests {
         client.collect();
         carry(&mut client, &mut server).unwrap();
         assert!(matches!(server.next_frame(), Err(TransportError::Protocol { .. })));
+    }
+
+    #[test]
+    fn frames_are_as_large_as_the_purpose_of_the_link_lets_them_be() {
+        for purpose in [Purpose::Peer, Purpose::Mailbox] {
+            let (mut client, mut server) = ends_for(purpose);
+            let largest = Bytes::from(vec![7; purpose.max_frame_bytes()]);
+            client.seal(std::slice::from_ref(&largest)).unwrap();
+            carry(&mut client, &mut server).unwrap();
+            assert!(server.next_frame().unwrap() == Some(largest));
+            let larger = Bytes::from(vec![7; purpose.max_frame_bytes() + 1]);
+            assert!(matches!(client.seal(&[larger]), Err(TransportError::Protocol { .. })));
+        }
     }
 
     #[test]

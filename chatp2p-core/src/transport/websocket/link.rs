@@ -281,6 +281,7 @@ mod tests {
     use super::super::{accept_upgraded, limits};
     use super::*;
     use crate::identity::Identity;
+    use crate::transport::secure::Purpose;
     use crate::transport::{SecureLink, secure};
 
     async fn pair(buffer: usize) -> (Link, Link) {
@@ -318,7 +319,11 @@ mod tests {
         for buffer in [64, 256, 4096] {
             let (one, other) = pair(buffer).await;
             let (alice, bob) = (Identity::from_seed(&[1; 32]), Identity::from_seed(&[2; 32]));
-            let up = future::join(secure::client(one, &alice, bob.peer_id()), secure::server(other, &bob)).await;
+            let up = future::join(
+                secure::client(one, &alice, bob.peer_id(), Purpose::Peer),
+                secure::server(other, &bob, &[Purpose::Peer]),
+            )
+            .await;
             let both = future::join(tokio::spawn(flood(up.0.unwrap())), tokio::spawn(flood(up.1.unwrap())));
             let ends = tokio::time::timeout(Duration::from_secs(30), both).await.expect("nobody waits for ever");
             // Whoever is done first leaves, and the other may notice before it has looked at its last frames.
