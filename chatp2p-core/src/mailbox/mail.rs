@@ -28,7 +28,7 @@ pub const MAIL_SIZES: [usize; 6] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 <<
 /// The largest sealed mail in bytes.
 pub const MAX_SEALED_BYTES: usize = MAIL_SIZES[MAIL_SIZES.len() - 1] + SEALING_BYTES;
 
-/// The most bytes of frames in a mail of several, with [`FRAME_COST`] for each: with the largest record it is within 64 KiB.
+/// The most bytes of frames in a mail of several, with five more for each: with the largest record it is within 64 KiB.
 /// More of them would make little of mailboxes' round trips better, and each loss worse.
 pub const MAX_FRAMES_BYTES: usize = (64 << 10) - (5 << 10);
 
