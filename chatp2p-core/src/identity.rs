@@ -2,6 +2,7 @@
 //! and valid ever after.
 
 mod contact_link;
+pub(crate) mod key_code;
 mod safety_number;
 mod username;
 

@@ -46,17 +46,21 @@
 //! [`identity`] says who somebody is and [`record`] where; [`message`] what they say. [`protocol`] is the heart: the
 //! rules of the conversation as a pure state; [`crypto`] encrypts for it. [`tracker`], [`storage`] and [`transport`] are the ports through which a
 //! node meets the world, each with an implementation in memory that is always there; bring your own by implementing
-//! the trait, and hold it to the contract suites of `testing` (feature `test-utils`). [`node`] puts it together.
+//! the trait, and hold it to the contract suites of `testing` (feature `test-utils`). [`mailbox`] keeps for others what it cannot
+//! read. [`node`] puts it together.
 //!
 //! # Features
 //!
-//! `websocket` (default): links over WebSocket. `http`: a tracker reached over HTTP. `sqlite`: profiles and
-//! registries in SQLite. `postgres`: registries in PostgreSQL. `test-utils`: contract suites and the simulator.
+//! `websocket` (default): links over WebSocket. `http`: a tracker reached over HTTP. `sqlite`: profiles,
+//! registries and mail in SQLite. `postgres`: registries in PostgreSQL. `test-utils`: contract suites and the simulator.
 //!
 //! # Supported, and not
 //!
 //! Supported: conversations of two, encrypted for each other alone; delivery over restarts, crashes and restored
-//! databases; names owned by keys. Not yet: mailboxes, groups, files.
+//! databases; names owned by keys. Nodes serve mailboxes and do not use
+//! them yet. Not yet: groups, files.
+
+mod cbor;
 
 pub mod identity;
 pub mod record;

@@ -13,6 +13,7 @@ pub use letterbox::{Letterbox, LetterboxId, MAX_LETTERBOXES, MAX_MAILBOX_ENDPOIN
 pub use pre_keys::{ExchangeKey, PreKeys};
 pub use reach::{Reach, network};
 
+use crate::cbor::{self, Misread};
 use crate::identity::{Domain, Identity, PeerId, Username};
 
 /// The most endpoints in a record: a home address, a public one, one per IP version; more would make a record a weapon
@@ -92,8 +93,8 @@ impl SignedRecord {
         if bytes.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLarge);
         }
-        let envelope: Envelope = decode_whole(bytes)?;
-        let record: PeerRecord = decode_whole(&envelope.payload)?;
+        let envelope: Envelope = cbor::whole(bytes)?;
+        let record: PeerRecord = cbor::whole(&envelope.payload)?;
         record.check()?;
         if !record.peer_id.verifies(Domain::Record, &envelope.payload, &envelope.signature) {
             return Err(RecordError::Signature);
@@ -118,16 +119,16 @@ impl PeerRecord {
         if self.endpoints.len() > MAX_ENDPOINTS || self.letterboxes.len() > MAX_LETTERBOXES {
             return Err(RecordError::TooLarge);
         }
-        let dialable = self.endpoints.iter().all(|endpoint| endpoint.port() != Some(0));
-        let all_within_bounds = dialable && self.letterboxes.iter().all(Letterbox::is_within_bounds);
+        let all_within_bounds = self.endpoints.iter().all(Endpoint::is_dialable)
+            && self.letterboxes.iter().all(Letterbox::is_within_bounds);
         if all_within_bounds { Ok(()) } else { Err(RecordError::Malformed) }
     }
 }
 
-fn decode_whole<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, RecordError> {
-    let mut decoder = minicbor::Decoder::new(bytes);
-    let value = decoder.decode().map_err(|_| RecordError::Malformed)?;
-    if decoder.position() == bytes.len() { Ok(value) } else { Err(RecordError::Malformed) }
+impl From<Misread> for RecordError {
+    fn from(_: Misread) -> Self {
+        Self::Malformed
+    }
 }
 
 impl<C> Encode<C> for SignedRecord {

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{PeerId, Username};
+use super::{PeerId, Username, key_code};
 
 /// The longest link in bytes: the longest name with four escaped bytes for each character, and a tracker.
 pub const MAX_LINK_BYTES: usize = 1_280;
@@ -20,11 +20,7 @@ pub const MAX_TRACKER_HINT_BYTES: usize = 128;
 const SCHEME: &str = "chatp2p:";
 const TRACKER: &str = "?tracker=";
 const VERSION: u8 = 1;
-
-/// Enough that a mutilated link passes by chance once in 2⁵⁶ times; with version and key a multiple of five bytes, which
-/// base32 writes without a remainder.
-const CHECK_BYTES: usize = 7;
-const KEY_BYTES: usize = 32;
+const CONTEXT: &str = "chatp2p contact link v1";
 
 /// Everything but the characters that RFC 3986 leaves unreserved.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -78,21 +74,13 @@ impl ContactLink {
     pub fn tracker(&self) -> Option<&str> {
         self.tracker.as_deref()
     }
-
-    fn check(&self) -> impl Iterator<Item = u8> {
-        let tracker = self.tracker.as_deref().unwrap_or_default();
-        let mut hasher = blake3::Hasher::new_derive_key("chatp2p contact link v1");
-        hasher.update(&[VERSION]).update(self.peer_id.as_bytes());
-        // A name has no zero byte, so that it cannot be taken for part of the tracker.
-        hasher.update(self.name.as_str().as_bytes()).update(&[0]).update(tracker.as_bytes());
-        <[u8; 32]>::from(hasher.finalize()).into_iter().take(CHECK_BYTES)
-    }
 }
 
 impl fmt::Display for ContactLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code: Vec<u8> = [VERSION].into_iter().chain(*self.peer_id.as_bytes()).chain(self.check()).collect();
-        let code = data_encoding::BASE32_NOPAD.encode(&code).to_ascii_lowercase();
+        // A name has no zero byte, so that it cannot be taken for part of the tracker.
+        let beside = [self.name.as_str(), "\0", self.tracker.as_deref().unwrap_or_default()].map(str::as_bytes);
+        let code = key_code::write(CONTEXT, VERSION, self.peer_id, &beside);
         write!(f, "{SCHEME}{code}/{}", utf8_percent_encode(self.name.as_str(), ESCAPED))?;
         match &self.tracker {
             Some(tracker) => write!(f, "{TRACKER}{}", utf8_percent_encode(tracker, ESCAPED)),
@@ -111,20 +99,14 @@ impl FromStr for ContactLink {
         }
         let rest = text.strip_prefix(SCHEME).ok_or(ContactLinkError::Scheme)?;
         let (code, rest) = rest.split_once('/').ok_or(ContactLinkError::Damaged)?;
-        let bytes = data_encoding::BASE32_NOPAD.decode(code.to_ascii_uppercase().as_bytes());
-        let bytes = bytes.map_err(|_| ContactLinkError::Damaged)?;
-        let (version, bytes) = bytes.split_first().ok_or(ContactLinkError::Damaged)?;
-        if *version != VERSION {
-            return Err(ContactLinkError::Version(*version));
-        }
-        let key = bytes.first_chunk::<KEY_BYTES>().ok_or(ContactLinkError::Damaged)?;
+        let peer_id = key_code::read(code, VERSION)?;
         let (name, tracker) = match rest.split_once(TRACKER) {
             Some((name, tracker)) => (name, Some(tracker)),
             None => (rest, None),
         };
         let unescaped = |text: &str| percent_decode_str(text).decode_utf8().map(String::from);
         let name = unescaped(name).ok().and_then(|name| name.parse().ok()).ok_or(ContactLinkError::Damaged)?;
-        let link = Self::new(PeerId::from_bytes(*key).map_err(|_| ContactLinkError::Damaged)?, name);
+        let link = Self::new(peer_id, name);
         let link = match tracker {
             Some(tracker) => link.at_tracker(&unescaped(tracker).map_err(|_| ContactLinkError::Tracker)?)?,
             None => link,
@@ -155,6 +137,15 @@ pub enum ContactLinkError {
         "the tracker of a contact link is an http:// or https:// address of at most {MAX_TRACKER_HINT_BYTES} bytes"
     )]
     Tracker,
+}
+
+impl From<key_code::Misread> for ContactLinkError {
+    fn from(misread: key_code::Misread) -> Self {
+        match misread {
+            key_code::Misread::Version(version) => Self::Version(version),
+            key_code::Misread::Damaged => Self::Damaged,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,20 +7,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::identity::PeerId;
+use crate::identity::{PeerId, key_code};
 use crate::record::{Endpoint, MAX_ENDPOINT_BYTES, MAX_MAILBOX_ENDPOINTS, P2P_PATH};
 
 /// The longest address of a mailbox in bytes: scheme, code, and two of the longest endpoints.
 pub const MAX_MAILBOX_ADDRESS_BYTES: usize =
-    SCHEME.len() + CODE_CHARS + MAX_MAILBOX_ENDPOINTS * (MAX_ENDPOINT_BYTES + 1);
+    SCHEME.len() + key_code::CODE_CHARS + MAX_MAILBOX_ENDPOINTS * (MAX_ENDPOINT_BYTES + 1);
 
 const SCHEME: &str = "chatp2p-mailbox:";
 const VERSION: u8 = 1;
-
-/// As in a contact link.
-const CHECK_BYTES: usize = 7;
-const KEY_BYTES: usize = 32;
-const CODE_CHARS: usize = (1 + KEY_BYTES + CHECK_BYTES) / 5 * 8;
+const CONTEXT: &str = "chatp2p mailbox address v1";
 
 /// A mailbox's key and where it can be dialled.
 ///
@@ -46,7 +42,7 @@ impl MailboxAddress {
     /// [`MailboxAddressError::Endpoints`] for none, for more than [`MAX_MAILBOX_ENDPOINTS`], for the same one twice, and for
     /// one with port 0.
     pub fn new(peer_id: PeerId, endpoints: Vec<Endpoint>) -> Result<Self, MailboxAddressError> {
-        let dialable = endpoints.iter().all(|endpoint| endpoint.port() != Some(0));
+        let dialable = endpoints.iter().all(Endpoint::is_dialable);
         let different =
             endpoints.iter().enumerate().all(|(at, one)| !endpoints.iter().take(at).any(|other| other == one));
         if dialable && different && (1..=MAX_MAILBOX_ENDPOINTS).contains(&endpoints.len()) {
@@ -79,11 +75,7 @@ impl MailboxAddress {
 impl fmt::Display for MailboxAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = self.places();
-        let mut hasher = blake3::Hasher::new_derive_key("chatp2p mailbox address v1");
-        hasher.update(&[VERSION]).update(self.peer_id.as_bytes()).update(places.as_bytes());
-        let check = <[u8; 32]>::from(hasher.finalize());
-        let code = [VERSION].into_iter().chain(*self.peer_id.as_bytes()).chain(check.into_iter().take(CHECK_BYTES));
-        let code = data_encoding::BASE32_NOPAD.encode(&code.collect::<Vec<u8>>()).to_ascii_lowercase();
+        let code = key_code::write(CONTEXT, VERSION, self.peer_id, &[places.as_bytes()]);
         write!(f, "{SCHEME}{code}@{places}")
     }
 }
@@ -98,14 +90,7 @@ impl FromStr for MailboxAddress {
         }
         let rest = text.strip_prefix(SCHEME).ok_or(MailboxAddressError::Scheme)?;
         let (code, places) = rest.split_once('@').ok_or(MailboxAddressError::Damaged)?;
-        let bytes = data_encoding::BASE32_NOPAD.decode(code.to_ascii_uppercase().as_bytes());
-        let bytes = bytes.map_err(|_| MailboxAddressError::Damaged)?;
-        let (version, bytes) = bytes.split_first().ok_or(MailboxAddressError::Damaged)?;
-        if *version != VERSION {
-            return Err(MailboxAddressError::Version(*version));
-        }
-        let key = bytes.first_chunk::<KEY_BYTES>().ok_or(MailboxAddressError::Damaged)?;
-        let peer_id = PeerId::from_bytes(*key).map_err(|_| MailboxAddressError::Damaged)?;
+        let peer_id = key_code::read(code, VERSION)?;
         let endpoints: Result<Vec<Endpoint>, _> = places.split(',').map(str::parse).collect();
         let address = Self::new(peer_id, endpoints.map_err(|_| MailboxAddressError::Damaged)?)?;
         // One way to write each: whatever else leads here, the check among it, was not written by us.
@@ -132,6 +117,15 @@ pub enum MailboxAddressError {
     /// It names no endpoint that can be dialled, or too many.
     #[error("a mailbox has one to {MAX_MAILBOX_ENDPOINTS} different endpoints that can be dialled")]
     Endpoints,
+}
+
+impl From<key_code::Misread> for MailboxAddressError {
+    fn from(misread: key_code::Misread) -> Self {
+        match misread {
+            key_code::Misread::Version(version) => Self::Version(version),
+            key_code::Misread::Damaged => Self::Damaged,
+        }
+    }
 }
 
 impl MailboxAddressError {

@@ -4,10 +4,9 @@
 //! Everything is checked before anything is allocated for it: length, version, depth; then that the item is whole and
 //! nothing trails it.
 
-use minicbor::data::Token;
-use minicbor::decode::Tokenizer;
-use minicbor::{Decode, Decoder, Encode};
+use minicbor::{Decode, Encode};
 
+use crate::cbor::{self, Misread};
 use crate::crypto::{Ciphertext, Nack, Offer};
 use crate::identity::PeerId;
 use crate::message::{Body, Conversation, Entry, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Place, Position};
@@ -202,7 +201,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
         Some((&version, _)) => return Err(WireError::Version(version)),
         None => return Err(WireError::Malformed),
     };
-    let frame: Frame = decode_whole(item)?;
+    let frame: Frame = cbor::whole_within(item, MAX_DEPTH)?;
     if is_within_bounds(&frame) { Ok(frame) } else { Err(WireError::Malformed) }
 }
 
@@ -217,7 +216,7 @@ pub fn encode_letter(letter: &Letter) -> Vec<u8> {
 /// # Errors
 /// [`WireError`] for anything but exactly one well-formed letter within its bounds.
 pub fn decode_letter(bytes: &[u8]) -> Result<Letter, WireError> {
-    let letter: Letter = decode_whole(bytes)?;
+    let letter: Letter = cbor::whole_within(bytes, MAX_DEPTH)?;
     let text_fits = match &letter.content {
         Content::Entry(Entry { body: Body::Text(text), .. }) => text.len() <= MAX_TEXT_BYTES,
         Content::Erased(_) => true,
@@ -225,48 +224,13 @@ pub fn decode_letter(bytes: &[u8]) -> Result<Letter, WireError> {
     if text_fits { Ok(letter) } else { Err(WireError::Malformed) }
 }
 
-fn decode_whole<'b, T: Decode<'b, ()>>(item: &'b [u8]) -> Result<T, WireError> {
-    check_depth(item)?;
-    let mut decoder = Decoder::new(item);
-    let value = decoder.decode().map_err(|_| WireError::Malformed)?;
-    if decoder.position() == item.len() { Ok(value) } else { Err(WireError::Malformed) }
-}
-
-/// Walks the tokens with a stack of what is still open: no recursion, whatever the input.
-fn check_depth(item: &[u8]) -> Result<(), WireError> {
-    let mut open: Vec<Option<u64>> = Vec::with_capacity(MAX_DEPTH + 1);
-    for token in Tokenizer::new(item) {
-        let token = token.map_err(|_| WireError::Malformed)?;
-        let opens = match token {
-            Token::Array(n) => Some(Some(n)),
-            Token::Map(n) => Some(Some(n.checked_mul(2).ok_or(WireError::Malformed)?)),
-            Token::Tag(_) => Some(Some(1)),
-            Token::BeginArray | Token::BeginMap | Token::BeginBytes | Token::BeginString => Some(None),
-            Token::Break => {
-                if open.pop() != Some(None) {
-                    return Err(WireError::Malformed);
-                }
-                None
-            }
-            _ => None,
-        };
-        // A break closes what counted as an item when it was opened.
-        if !matches!(token, Token::Break)
-            && let Some(Some(left)) = open.last_mut()
-        {
-            *left = left.checked_sub(1).ok_or(WireError::Malformed)?;
-        }
-        if let Some(items) = opens {
-            if open.len() == MAX_DEPTH {
-                return Err(WireError::TooDeep);
-            }
-            open.push(items);
-        }
-        while open.last() == Some(&Some(0)) {
-            open.pop();
+impl From<Misread> for WireError {
+    fn from(misread: Misread) -> Self {
+        match misread {
+            Misread::TooDeep => Self::TooDeep,
+            Misread::Malformed => Self::Malformed,
         }
     }
-    Ok(())
 }
 
 fn is_within_bounds(frame: &Frame) -> bool {

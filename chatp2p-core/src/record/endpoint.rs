@@ -81,6 +81,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether somebody else can dial it: port 0 means any that is free, to whoever listens.
+    pub fn is_dialable(&self) -> bool {
+        self.port() != Some(0)
+    }
+
     /// The name, for endpoints of transports that have names instead of hosts.
     pub fn name(&self) -> Option<&str> {
         match &self.address {

@@ -60,7 +60,6 @@ impl fmt::Debug for LetterboxId {
 
 impl Letterbox {
     pub(super) fn is_within_bounds(&self) -> bool {
-        let dialable = self.endpoints.iter().all(|endpoint| endpoint.port() != Some(0));
-        dialable && (1..=MAX_MAILBOX_ENDPOINTS).contains(&self.endpoints.len())
+        self.endpoints.iter().all(Endpoint::is_dialable) && (1..=MAX_MAILBOX_ENDPOINTS).contains(&self.endpoints.len())
     }
 }

@@ -43,17 +43,18 @@ const IMPURE: &[&str] = &[
 
 /// What each module of core may name of core beside itself. A module that is not listed here may name nothing.
 const BELOW: &[(&str, &[&str])] = &[
+    ("cbor", &[]),
     ("identity", &[]),
     ("clock", &[]),
     ("code", &[]),
-    ("record", &["identity"]),
+    ("record", &["cbor", "identity"]),
     ("message", &["clock", "identity"]),
     ("crypto", &["clock", "identity", "message", "record"]),
-    ("protocol", &["clock", "code", "crypto", "identity", "message", "record", "storage"]),
+    ("protocol", &["cbor", "clock", "code", "crypto", "identity", "message", "record", "storage"]),
     ("storage", &["clock", "code", "crypto", "identity", "message", "record", "tracker"]),
     ("tracker", &["clock", "code", "identity", "record", "storage"]),
     ("transport", &["code", "identity", "message", "record"]),
-    ("mailbox", &["clock", "code", "identity", "message", "record", "storage", "transport"]),
+    ("mailbox", &["cbor", "clock", "code", "identity", "message", "record", "storage", "transport"]),
     (
         "node",
         &[
