@@ -15,7 +15,7 @@ mod visit;
 pub mod wire;
 
 pub use address::{MAX_MAILBOX_ADDRESS_BYTES, MailboxAddress, MailboxAddressError};
-pub use client::{ANSWER_TIMEOUT, Collected, Collector, Depositor, MailboxError, deposit};
+pub use client::{ANSWER_TIMEOUT, Collected, Collector, Depositor, MailboxError};
 pub use keeper::Mailbox;
 pub use keys::BoxKeys;
 pub use limits::{

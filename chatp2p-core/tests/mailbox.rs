@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chatp2p_core::identity::{Identity, PeerId};
+use chatp2p_core::identity::Identity;
 use chatp2p_core::mailbox::wire::{Answer, Refusal, Request, decode_answer, encode_request};
 use chatp2p_core::mailbox::{
     BoxKeys, Collector, DEPOSITORS_SHARE, Depositor, Mailbox, MailboxAddress, MailboxError, MailboxLimits, mail,
@@ -391,11 +391,8 @@ async fn a_mailbox_whose_word_does_not_hold_is_not_believed() {
     let (near, far) = (near.unwrap(), far.unwrap());
     // It signs with another key than the one that it proved.
     tokio::spawn(async move { mailbox.serve(far, &eve()).await });
-    let to = bobs().letterbox(&MailboxAddress::new(carol_id(), vec![at]).unwrap());
-    let refused = in_time("an answer", chatp2p_core::mailbox::deposit(near, &to, sealed(&to, b"hello"))).await;
+    let to = bobs().letterbox(&MailboxAddress::new(carol().peer_id(), vec![at]).unwrap());
+    let mut depositor = Depositor::new(near).unwrap();
+    let refused = in_time("an answer", depositor.deposit(&to, sealed(&to, b"hello"))).await;
     assert!(matches!(refused, Err(MailboxError::Protocol { .. })), "{refused:?}");
-}
-
-fn carol_id() -> PeerId {
-    carol().peer_id()
 }

@@ -121,14 +121,6 @@ impl Depositor {
     }
 }
 
-/// Leaves one mail over a link of its own.
-///
-/// # Errors
-/// As [`Depositor::deposit`].
-pub async fn deposit(link: SecureLink, to: &Letterbox, sealed: Vec<u8>) -> Result<Kept, MailboxError> {
-    Depositor::new(link)?.deposit(to, sealed).await
-}
-
 const UNEXPECTED: MailboxError = MailboxError::Protocol { reason: "it answers something else" };
 
 /// A mail that was collected, sealed as it was left.

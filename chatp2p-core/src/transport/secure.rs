@@ -94,8 +94,8 @@ impl fmt::Debug for SecureLink {
     }
 }
 
-/// Secures a link that this end dialled for this purpose, to the peer that it meant. The link is up when this returns: the other end has
-/// accepted our key as well. Takes at most [`HANDSHAKE_TIMEOUT`]; dropping the future closes the link.
+/// Secures a link that this end dialled for this purpose, to the peer that it meant. The link is up when this returns: the
+/// other end has accepted our key as well. Takes at most [`HANDSHAKE_TIMEOUT`]; dropping the future closes the link.
 ///
 /// # Errors
 /// [`TransportError::WrongKey`] when the other end cannot prove the `expected` key; [`Protocol`](TransportError::Protocol),
@@ -116,8 +116,8 @@ pub async fn client(
     establish(link, tunnel, true).await
 }
 
-/// Secures a link that somebody else dialled for one of these purposes. Any key is accepted; look at [`SecureLink::peer`]. Takes at most
-/// [`HANDSHAKE_TIMEOUT`]; dropping the future closes the link.
+/// Secures a link that somebody else dialled for one of these purposes. Any key is accepted; look at
+/// [`SecureLink::peer`]. Takes at most [`HANDSHAKE_TIMEOUT`]; dropping the future closes the link.
 ///
 /// # Errors
 /// [`TransportError::Protocol`] when the other end proves no key, or did not mean this one;

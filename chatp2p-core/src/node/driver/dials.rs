@@ -86,9 +86,7 @@ impl Driver {
         });
         self.handshakes.insert(call, handshake);
     }
-}
 
-impl Driver {
     /// Hands a link to the mailbox, which bounds how many there are. Nobody who leaves or collects mail is a peer of this node.
     pub(super) fn serve_mail(&mut self, link: SecureLink) {
         let parts = Arc::clone(&self.parts);
