@@ -11,6 +11,7 @@ pub(crate) struct Mutation {
     pub(crate) replacement: &'static str,
 }
 
+const CBOR: &str = "chatp2p-core/src/cbor.rs";
 const COMMANDS: &str = "chatp2p-core/src/protocol/state/commands.rs";
 const CRYPTO: &str = "chatp2p-core/src/crypto/keyring/peer.rs";
 const DIALS: &str = "chatp2p-core/src/protocol/state/dials.rs";
@@ -24,7 +25,6 @@ const MACHINES: &str = "chatp2p-core/src/protocol/sim/stage/machines.rs";
 const MESSAGE: &str = "chatp2p-core/src/message.rs";
 const NAMES: &str = "chatp2p-core/src/protocol/state/names.rs";
 const STATE: &str = "chatp2p-core/src/protocol/state.rs";
-const WIRE: &str = "chatp2p-core/src/protocol/wire.rs";
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -191,15 +191,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "let trailing bytes pass",
         breaks: "a frame is one item and nothing else",
-        file: WIRE,
-        text: "if decoder.position() == item.len() { Ok(value) }",
-        replacement: "if decoder.position() <= item.len() { Ok(value) }",
+        file: CBOR,
+        text: "if decoder.position() == bytes.len() { Ok(value) }",
+        replacement: "if decoder.position() <= bytes.len() { Ok(value) }",
     },
     Mutation {
         name: "let any depth pass",
         breaks: "a frame is nested no deeper than it needs to be",
-        file: WIRE,
-        text: "if open.len() == MAX_DEPTH {",
+        file: CBOR,
+        text: "if open.len() == most {",
         replacement: "if open.len() == usize::MAX {",
     },
     Mutation {
