@@ -18,7 +18,7 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-pub use keyring::{Keyring, KeyringError, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_SESSIONS, TheirKeys};
+pub use keyring::{Keyring, KeyringError, LetterboxSecret, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_SESSIONS, TheirKeys};
 pub use olm::Olm;
 pub use rows::{KeyRow, KeyRowId};
 pub(crate) use safe::Safe;

@@ -57,8 +57,7 @@
 //! # Supported, and not
 //!
 //! Supported: conversations of two, encrypted for each other alone; delivery over restarts, crashes and restored
-//! databases; names owned by keys. Nodes serve mailboxes and do not use
-//! them yet. Not yet: groups, files.
+//! databases, and by mailboxes to those who are away; names owned by keys. Not yet: groups, files.
 
 mod cbor;
 

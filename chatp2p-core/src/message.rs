@@ -107,6 +107,8 @@ pub enum Delivery {
     Queued,
     /// Handed to a live link.
     Sent,
+    /// A mailbox has it for the recipient, and has signed for it.
+    Mailbox,
     /// The recipient's node committed it.
     Delivered,
     /// The recipient has read it, as their node says. Those who keep that to themselves never go beyond
@@ -229,6 +231,7 @@ impl Delivery {
         match self {
             Self::Queued => "queued",
             Self::Sent => "sent",
+            Self::Mailbox => "mailbox",
             Self::Delivered => "delivered",
             Self::Read => "read",
             Self::Failed => "failed",

@@ -3,6 +3,7 @@
 
 mod announce;
 mod builder;
+mod collecting;
 mod contacts;
 mod conversations;
 mod diagnose;
@@ -22,9 +23,10 @@ use async_trait::async_trait;
 use crate::clock::Wall;
 use crate::code::Code;
 use crate::identity::{IdentityError, PeerId, Username};
+use crate::mailbox::MailboxAddress;
 use crate::message::{Delivery, EntryId, Message};
-use crate::record::Endpoint;
-use crate::storage::StorageError;
+use crate::record::{Endpoint, MAX_LETTERBOXES};
+use crate::storage::{MailUsage, StorageError};
 use crate::tracker::{Registration, TrackerError};
 use crate::transport::{Link, TransportError};
 
@@ -33,8 +35,8 @@ pub use builder::NodeBuilder;
 pub use contacts::{ContactBook, ContactCard, RequestCard};
 pub use conversations::{ConversationPage, ConversationSummary, LastMessage, MAX_CONVERSATIONS, MAX_EXCERPT};
 pub use diagnosis::{
-    CallersReport, EndpointReport, Failure, LinkReport, MAX_CLOCK_SKEW, NodeDiagnosis, OutboxReport, PeerDiagnosis,
-    Step, StepReport, StepState, TrackerDiagnosis,
+    CallersReport, EndpointReport, Failure, LinkReport, MAX_CLOCK_SKEW, MailReport, NodeDiagnosis, OutboxReport,
+    PeerDiagnosis, Step, StepReport, StepState, TrackerDiagnosis,
 };
 pub use events::{EVENT_BACKLOG, Events};
 pub use handle::Node;
@@ -172,6 +174,30 @@ pub struct NodeStatus {
     pub tracker: TrackerStatus,
     /// How it stands with each of its trackers.
     pub trackers: Vec<TrackerStatus>,
+    /// How it stands with each of the mailboxes in which others leave mail for it.
+    pub mailboxes: Vec<MailboxStatus>,
+    /// The mailbox that it serves to others, if it does.
+    pub mailbox: Option<ServedMailbox>,
+}
+
+/// A mailbox that a node serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedMailbox {
+    /// What those who use it are told; `None` where the node says of no address that it can be dialled there.
+    pub address: Option<MailboxAddress>,
+    /// How much it keeps for others.
+    pub usage: MailUsage,
+}
+
+/// How a node stands with a mailbox that it uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxStatus {
+    /// Which.
+    pub address: MailboxAddress,
+    /// When mail was last collected there, or there was none to collect.
+    pub confirmed: Option<Wall>,
+    /// What went wrong since then, if anything.
+    pub trouble: Option<Code>,
 }
 
 /// How a node stands with a tracker.
@@ -276,6 +302,9 @@ pub enum NodeError {
     /// No key could be made.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// More than [`MAX_LETTERBOXES`](crate::record::MAX_LETTERBOXES) mailboxes.
+    #[error("a node uses at most {MAX_LETTERBOXES} mailboxes")]
+    TooManyMailboxes,
     /// More is asked at once than the node takes on.
     #[error("the node is busy")]
     Busy,
@@ -303,6 +332,7 @@ impl NodeError {
             Self::Storage(error) => error.code(),
             Self::Transport(error) => error.code(),
             Self::Identity(_) => Code::StorageFailed,
+            Self::TooManyMailboxes => Code::InvalidMailbox,
             Self::Busy => Code::Busy,
             Self::Stopped => Code::NotRunning,
         }

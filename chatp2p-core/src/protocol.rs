@@ -25,6 +25,13 @@
 //! link owns the name it goes by; its key is pinned then. Of two links to one peer, the end with the lower key closes
 //! the older one. A link that breaks is dialled again, with back-off; one that is closed in good order is not, until
 //! somebody connects or sends.
+//!
+//! # Mail
+//!
+//! Who cannot be dialled and names letterboxes is written to there. A *post* is what goes to one letterbox: the same entries, at
+//! their places, as on a link, one mail after the other. Acknowledgements, and the word that something is missing, come back by
+//! mail or on the next link, whichever is first; so it matters to nobody if mail is lost, repeated or overtaken. What is
+//! answered by nobody for as long as mailboxes keep mail is mailed again. A link, once it is up, ends the post.
 
 mod contacts;
 mod decision;
@@ -42,7 +49,7 @@ pub use contacts::{ContactCommand, ContactRefusal, Inbound, MAX_REFUSED, MAX_REQ
 pub use decision::{Ask, Decision, Effect, LoadId, Outcome, Refusal};
 pub use draw::Draw;
 pub use event::Event;
-pub use input::{Command, CommandId, Found, Input, LinkId, Loaded};
+pub use input::{Command, CommandId, Found, Input, LinkId, Loaded, MailId};
 pub use log::{MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_OUTBOX, MAX_OUTBOX_BYTES};
-pub use presence::{ACK_TIMEOUT, BACKOFF, CONNECT_TIMEOUT, MAX_CONTACTS, MAX_LINKS};
+pub use presence::{ACK_TIMEOUT, BACKOFF, CONNECT_TIMEOUT, MAIL_AGAIN, MAX_CONTACTS, MAX_LINKS};
 pub use state::{Me, State};

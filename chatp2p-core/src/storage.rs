@@ -21,6 +21,7 @@ use std::ops::RangeInclusive;
 use async_trait::async_trait;
 use minicbor::{Decode, Encode};
 
+use crate::clock::Wall;
 use crate::code::Code;
 use crate::crypto::{Ciphertext, KeyRow};
 use crate::identity::{PeerId, Username};
@@ -189,6 +190,17 @@ pub struct EpochLog {
     /// The number of the last entry that the other end says it has read; 0 while there is none. What stands before it, in
     /// this epoch and in those before, is read too.
     pub read: u64,
+    /// The last entry that a mailbox has taken for the other end; `None` while none has.
+    pub mailed: Option<Mailed>,
+}
+
+/// Up to where an epoch of my log was left at a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mailed {
+    /// The number of the last entry of which a mailbox has said that it keeps it.
+    pub n: u64,
+    /// When it was last said of any of them.
+    pub at: Wall,
 }
 
 /// An entry that has a place and no acknowledgement.
@@ -336,6 +348,19 @@ pub enum Change {
     /// From now on nobody is told what was read, or everybody is.
     #[n(25)]
     HidesReading(#[n(0)] bool),
+    /// A mailbox has taken, for the other end, an entry of my log, and those before it.
+    #[n(26)]
+    Mailed {
+        /// For whom.
+        #[n(0)]
+        peer: PeerId,
+        /// Which.
+        #[n(1)]
+        place: Place,
+        /// When.
+        #[n(2)]
+        at: Wall,
+    },
 }
 
 /// The receipt of a commit: what was decided is durable now, and may be sent and told.
@@ -406,15 +431,18 @@ pub struct StoredMessage {
     pub acknowledged: bool,
     /// Whether the other end says that it has read it; never true for what others wrote.
     pub read: bool,
+    /// Whether a mailbox has said that it keeps it for the other end; never true for what others wrote.
+    pub mailed: bool,
 }
 
 impl StoredMessage {
-    /// How far it got at the other end; `None` while it has not arrived there.
+    /// How far it got beyond this node's own links; `None` while it has got nowhere.
     pub const fn arrived(&self) -> Option<Delivery> {
-        match (self.acknowledged, self.read) {
-            (true, true) => Some(Delivery::Read),
-            (true, false) => Some(Delivery::Delivered),
-            (false, _) => None,
+        match (self.acknowledged, self.read, self.mailed) {
+            (true, true, _) => Some(Delivery::Read),
+            (true, false, _) => Some(Delivery::Delivered),
+            (false, _, true) => Some(Delivery::Mailbox),
+            (false, _, false) => None,
         }
     }
 }

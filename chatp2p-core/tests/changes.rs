@@ -117,6 +117,14 @@ fn kept() -> Vec<(Change, &'static str)> {
             "821818a20058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401a200050119012c",
         ),
         (Change::HidesReading(true), "821819a100f5"),
+        (
+            Change::Mailed {
+                peer: peer(2),
+                place: Place { epoch: Epoch::new(5), n: 300 },
+                at: Wall::from_millis(1_700_000_000_123),
+            },
+            "82181aa30058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401a200050119012c021b0000018bcfe5687b",
+        ),
     ]
 }
 

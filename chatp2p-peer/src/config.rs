@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use chatp2p_core::identity::Username;
+use chatp2p_core::mailbox::MailboxAddress;
 use chatp2p_core::node::Inbound;
-use chatp2p_core::record::Host;
+use chatp2p_core::record::{Host, MAX_LETTERBOXES};
 use chatp2p_core::storage::Passphrase;
 use chatp2p_service::{Origin, Origins};
 use clap::{Args, Parser, Subcommand};
@@ -67,6 +68,12 @@ pub struct Config {
     /// What becomes of strangers who connect: `open` makes them contacts, `requests` has them ask first (GET /requests).
     #[arg(long, env = "CHATP2P_PEER_INBOUND", value_name = "open|requests", default_value = "open", value_parser = inbound)]
     pub inbound: Inbound,
+    /// Keep mail for others who are away: sealed, so that this peer cannot read it. GET /status says what to tell them.
+    #[arg(long, env = "CHATP2P_PEER_MAILBOX")]
+    pub mailbox: bool,
+    /// A mailbox, run by a peer that is always on, in which others leave mail while this one is away; may be given twice.
+    #[arg(long = "use-mailbox", env = "CHATP2P_PEER_USE_MAILBOX", value_name = "ADDRESS", value_delimiter = ' ')]
+    pub use_mailboxes: Vec<MailboxAddress>,
     /// Serve the API without TLS beyond this machine, and use a tracker without TLS beyond the local network.
     #[arg(long, env = "CHATP2P_PEER_INSECURE_HTTP")]
     pub insecure_http: bool,
@@ -169,6 +176,10 @@ pub struct Options {
     pub passphrase: Option<Passphrase>,
     /// What becomes of strangers who connect.
     pub inbound: Inbound,
+    /// Whether to keep mail for others.
+    pub mailbox: bool,
+    /// In which mailboxes others leave mail for this peer; at most [`MAX_LETTERBOXES`].
+    pub use_mailboxes: Vec<MailboxAddress>,
     /// Whether plain HTTP may leave the local network.
     pub insecure_http: bool,
 }
@@ -188,6 +199,8 @@ impl Options {
             encryption: Encryption::default(),
             passphrase: None,
             inbound: Inbound::Open,
+            mailbox: false,
+            use_mailboxes: Vec::new(),
             insecure_http: false,
         }
     }
@@ -215,6 +228,9 @@ impl Config {
             (Some(_), None) => anyhow::bail!("--tls-cert needs its key: add --tls-key FILE"),
             (None, Some(_)) => anyhow::bail!("--tls-key needs its certificate: add --tls-cert FILE"),
         };
+        if self.use_mailboxes.len() > MAX_LETTERBOXES {
+            anyhow::bail!("--use-mailbox may be given {MAX_LETTERBOXES} times at most");
+        }
         let passphrase = self.passphrase_file.map(|file| secret_file::passphrase("--passphrase-file", &file));
         Ok(Options {
             username: self.username,
@@ -227,6 +243,8 @@ impl Config {
             encryption,
             passphrase: passphrase.transpose()?,
             inbound: self.inbound,
+            mailbox: self.mailbox,
+            use_mailboxes: self.use_mailboxes,
             insecure_http: self.insecure_http,
             ..Options::new(data_dir)
         })
@@ -315,6 +333,18 @@ mod tests {
     }
 
     #[test]
+    fn two_mailboxes_can_be_used_and_no_more() {
+        let carol =
+            "chatp2p-mailbox:ahfjhlaxaumha4owpob4p7yo72aqr2hmiuyfoxlxe2dzgm633k7hzobvgeixcifb@ws://192.0.2.7:5001";
+        let using = |times| {
+            let flags = std::iter::repeat_n(["--use-mailbox", carol], times).flatten().collect::<Vec<_>>();
+            parse(&[&flags[..], &["--data-dir", "d"]].concat()).unwrap().options()
+        };
+        assert_eq!(using(2).unwrap().use_mailboxes, [carol.parse().unwrap(), carol.parse().unwrap()]);
+        assert!(using(3).unwrap_err().to_string().contains("2 times at most"));
+    }
+
+    #[test]
     fn what_is_no_name_host_or_origin_is_refused() {
         for (flag, value) in [
             ("--username", "two words"),
@@ -323,6 +353,7 @@ mod tests {
             ("--allow-origin", "*"),
             ("--p2p", "5001"),
             ("--inbound", "everybody"),
+            ("--use-mailbox", "chatp2p:x"),
         ] {
             assert!(parse(&[flag, value]).is_err(), "{flag} {value}");
         }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use chatp2p_core::code::Code;
 use chatp2p_core::identity::Username;
 use chatp2p_core::node::{NodeError, PeerNode};
-use chatp2p_core::storage::{Passphrase, Profile, ProfileError};
+use chatp2p_core::storage::{Passphrase, Profile, ProfileError, StorageError};
 use chatp2p_core::tracker::TrackerError;
 use chatp2p_core::transport::TransportError;
 
@@ -105,6 +105,12 @@ impl StartError {
             Self::Profile(error) => error.code(),
             Self::Node(error) => error.code(),
         }
+    }
+}
+
+impl From<StorageError> for StartError {
+    fn from(error: StorageError) -> Self {
+        Self::Node(error.into())
     }
 }
 

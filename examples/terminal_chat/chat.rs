@@ -56,6 +56,7 @@ impl Chat {
         }
         match event {
             Event::Sent { peer, through } => self.got(Delivery::Sent, &peer, through),
+            Event::Mailed { peer, through } => self.got(Delivery::Mailbox, &peer, through),
             Event::Delivered { peer, through } => self.got(Delivery::Delivered, &peer, through),
             Event::KeyForgotten(peer) => self.under_way.retain(|written| written.to != peer),
             Event::Gap { .. } => self.recent().await,

@@ -12,6 +12,7 @@
 //! A receiver that was put back lacks sessions or has old ones. It says which ciphertext it cannot read, signed; the author
 //! gives up the session of that ciphertext and encrypts what stands there anew, in a new one.
 
+mod letterboxes;
 mod peer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use crate::identity::{Identity, PeerId};
 use crate::message::Epoch;
 use crate::record::{ExchangeKey, PreKeys};
 
+pub use letterboxes::LetterboxSecret;
 use peer::Sessions;
 
 /// The most sessions that are kept with one peer: both ends begin one in each life, and what was sent in the life before may
@@ -59,6 +61,8 @@ pub struct Keyring {
     /// The offered keys, oldest first.
     offers: VecDeque<(PeerId, ExchangeKey)>,
     turned: Wall,
+    /// Those of this node's own letterboxes, oldest first.
+    letterboxes: Vec<LetterboxSecret>,
     version: u64,
     is_changed: bool,
     peers: BTreeMap<PeerId, Sessions>,
@@ -78,6 +82,9 @@ struct Stored {
     offers: Vec<(PeerId, ExchangeKey)>,
     #[n(3)]
     turned: Wall,
+    #[n(4)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    letterboxes: Vec<LetterboxSecret>,
 }
 
 impl Keyring {
@@ -104,15 +111,16 @@ impl Keyring {
         }
         let damaged = |source| KeyringError { row: KeyRowId::Account, source };
         let is_new = account.is_none();
-        let (cipher, version, offers, turned) = match account {
+        let (cipher, version, offers, turned, letterboxes) = match account {
             Some((version, keys)) => {
                 let stored: Stored = minicbor::decode(&keys).map_err(|_| damaged(CipherError::Damaged))?;
                 if stored.suite != suite.number() {
                     return Err(damaged(CipherError::Damaged));
                 }
-                (suite.restore(&stored.account).map_err(damaged)?, version, stored.offers, stored.turned)
+                let cipher = suite.restore(&stored.account).map_err(damaged)?;
+                (cipher, version, stored.offers, stored.turned, stored.letterboxes)
             }
-            None => (suite.create(), 0, Vec::new(), now),
+            None => (suite.create(), 0, Vec::new(), now, Vec::new()),
         };
         if let Some(peer) = peers.keys().next().filter(|_| is_new) {
             // Without the account these sessions are somebody else's.
@@ -125,6 +133,7 @@ impl Keyring {
             safe,
             offers: offers.into(),
             turned,
+            letterboxes,
             version,
             is_changed: is_new,
             peers,
@@ -253,6 +262,7 @@ impl Keyring {
                 account: self.cipher.store()?,
                 offers: self.offers.iter().copied().collect(),
                 turned: self.turned,
+                letterboxes: self.letterboxes.clone(),
             };
             let keys = zeroize::Zeroizing::new(minicbor::to_vec(&stored).map_err(|_| CipherError::Damaged)?);
             rows.push(KeyRow::seal(&self.safe, KeyRowId::Account, self.version, &keys)?);

@@ -9,14 +9,15 @@ use tokio::time::Instant;
 use crate::clock::{Now, Wall};
 use crate::crypto::{Keyring, Olm};
 use crate::identity::{Identity, Username};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, MailboxAddress};
 use crate::protocol::{Inbound, Me, State};
-use crate::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, PreKeys, SignedRecord};
+use crate::record::{Endpoint, MAX_ENDPOINTS, MAX_LETTERBOXES, PeerRecord, PreKeys, SignedRecord};
 use crate::storage::{Change, MemoryProfile, ProfileStore, Snapshot, StorageError};
 use crate::tracker::{Tracker, TrackerError};
 use crate::transport::secure::Purpose;
 use crate::transport::{Listener, Transport, TransportError};
 
+use super::collecting::OwnLetterboxes;
 use super::enrol::{Enrolment, enrol};
 use super::trackers::{MAX_TRACKERS, Trackers};
 use super::{Node, NodeError};
@@ -38,6 +39,7 @@ pub struct NodeBuilder {
     advertise: Option<Vec<Endpoint>>,
     inbound: Inbound,
     mailbox: Option<Mailbox>,
+    use_mailboxes: Vec<MailboxAddress>,
 }
 
 /// What the driver and its tasks share and never change.
@@ -53,6 +55,8 @@ pub(super) struct Parts {
     pub(super) inbound: Inbound,
     /// What is served to those who leave or collect mail.
     pub(super) mailbox: Option<Mailbox>,
+    /// Where others leave mail for this node.
+    pub(super) letterboxes: OwnLetterboxes,
     started: Instant,
 }
 
@@ -70,6 +74,7 @@ impl NodeBuilder {
             advertise: None,
             inbound: Inbound::default(),
             mailbox: None,
+            use_mailboxes: Vec::new(),
         }
     }
 
@@ -134,6 +139,13 @@ impl NodeBuilder {
         self
     }
 
+    /// A mailbox in which others may leave mail while this node is away; at most [`MAX_LETTERBOXES`]. None if not given. The node
+    /// names a letterbox there in its record, under a key that is drawn for it, and collects what comes.
+    pub fn use_mailbox(mut self, at: MailboxAddress) -> Self {
+        self.use_mailboxes.push(at);
+        self
+    }
+
     /// Starts the node. It listens and is registered at a tracker when this returns; on error nothing of it is left. Trackers
     /// that are away are joined later.
     ///
@@ -144,6 +156,9 @@ impl NodeBuilder {
         if self.trackers.len() > MAX_TRACKERS {
             let reason = format!("a node has at most {MAX_TRACKERS} trackers");
             return Err(TrackerError::Invalid { reason }.into());
+        }
+        if self.use_mailboxes.len() > MAX_LETTERBOXES {
+            return Err(NodeError::TooManyMailboxes);
         }
         let mut listeners = self.listeners;
         for at in &self.listen {
@@ -158,7 +173,7 @@ impl NodeBuilder {
             Some(identity) => identity,
             None => Identity::generate()?,
         };
-        let parts = Parts {
+        let mut parts = Parts {
             identity,
             username: self.username,
             endpoints,
@@ -168,12 +183,14 @@ impl NodeBuilder {
             transports: self.transports,
             inbound: self.inbound,
             mailbox: self.mailbox,
+            letterboxes: OwnLetterboxes::default(),
             started: Instant::now(),
         };
         let mut snapshot = parts.store.load().await?;
         let seq = parts.next_seq(snapshot.seq);
         let mut keyring = parts.keyring(&mut snapshot)?;
         keyring.turn_fallback_key_if_due(parts.now().wall);
+        parts.letterboxes = OwnLetterboxes::at(self.use_mailboxes, &mut keyring, parts.now().wall)?;
         let pre_keys = keyring.pre_keys();
         // Who knows nobody, and whom nobody can find, need not be there.
         let must_be_listed = !self.may_start_unlisted || snapshot.contacts.iter().all(|contact| contact.forgotten);
@@ -234,7 +251,7 @@ impl Parts {
             endpoints: self.endpoints.clone(),
             seq,
             pre_keys: Some(pre_keys),
-            letterboxes: Vec::new(),
+            letterboxes: self.letterboxes.named(),
         };
         Ok(SignedRecord::sign(&self.identity, record)
             .map_err(|error| TrackerError::Invalid { reason: format!("the node's own record: {error}") })?)

@@ -17,7 +17,7 @@ use super::diagnosis::{
 };
 use super::driver::{Attempt, Owner, Sought, View};
 use super::trackers::Site;
-use super::{Node, NodeError};
+use super::{MailboxStatus, Node, NodeError};
 
 impl Node {
     pub(super) async fn diagnose_itself(&self) -> Result<NodeDiagnosis, NodeError> {
@@ -34,6 +34,10 @@ impl Node {
             .await?;
         let full = outboxes.iter().filter(|(_, outbox)| outbox.full);
         let full = full.map(|(name, _)| Failure::new(Code::OutboxFull, format_args!("too much waits for {name}")));
+        let mailboxes = self.parts.letterboxes.statuses().into_iter();
+        let mailboxes = mailboxes.filter_map(|MailboxStatus { address, trouble, .. }| {
+            Some(Failure::new(trouble?, format_args!("no mail can be collected at {address}")))
+        });
         Ok(NodeDiagnosis {
             username: self.parts.username.clone(),
             peer_id: self.parts.identity.peer_id(),
@@ -42,7 +46,7 @@ impl Node {
             callers,
             inbound: self.parts.inbound,
             links,
-            findings: clocks.into_iter().flatten().chain(full).collect(),
+            findings: clocks.into_iter().flatten().chain(full).chain(mailboxes).collect(),
             outboxes,
             trackers,
         })
@@ -104,8 +108,9 @@ fn diagnose(view: &View<'_>, name: Username, now: Option<Sought>) -> Option<Peer
     let dialled = link.as_ref().is_none_or(|link| link.dialled);
     let tried = attempt.filter(|_| dialled).map(|attempt| attempt.tried.clone()).unwrap_or_default();
     let outbox = peer.map(|peer| outbox(view.state, peer)).unwrap_or_default();
+    let mail = peer.and_then(|peer| view.trail.mail(peer)).cloned();
     let name = contact.map_or(name, |contact| contact.name.clone());
-    Some(PeerDiagnosis { name, peer_id: peer, link, trying, steps, tried, outbox, trouble })
+    Some(PeerDiagnosis { name, peer_id: peer, link, trying, steps, tried, outbox, mail, trouble })
 }
 
 fn outbox(state: &State, peer: PeerId) -> OutboxReport {

@@ -113,6 +113,15 @@ pub struct OutboxReport {
     pub full: bool,
 }
 
+/// What came of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailReport {
+    /// When that was known.
+    pub at: Wall,
+    /// Why no mailbox has taken it; `None` where one has signed for it.
+    pub failure: Option<Failure>,
+}
+
 /// Why a peer is connected, or is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerDiagnosis {
@@ -130,6 +139,8 @@ pub struct PeerDiagnosis {
     pub tried: Vec<EndpointReport>,
     /// What waits for the peer.
     pub outbox: OutboxReport,
+    /// What came of the last mail to the peer, while there was no link; `None` where there was none.
+    pub mail: Option<MailReport>,
     /// What stands in the way; `None` where there is a link, or an attempt has not ended yet.
     pub trouble: Option<Failure>,
 }

@@ -4,9 +4,10 @@
 mod dials;
 mod heard;
 mod links;
+mod posts;
 mod trail;
 
-pub(super) use dials::accept_all;
+pub(super) use dials::{accept_all, dial_mailbox};
 pub(super) use trail::{Attempt, Owner, Sought};
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,10 +19,12 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
+use crate::code::Code;
 use crate::identity::{PeerId, Username};
+use crate::mailbox::mail::Mail;
 use crate::protocol::wire::{Frame, Reason};
 use crate::protocol::{
-    Ask, Command, CommandId, Decision, Effect, Event, Input, LinkId, Loaded, Me, Outcome, Refusal, State,
+    Ask, Command, CommandId, Decision, Effect, Event, Input, LinkId, Loaded, MailId, Me, Outcome, Refusal, State,
 };
 use crate::record::{PeerRecord, Reach};
 use crate::storage::{Committed, StorageError};
@@ -31,6 +34,8 @@ use crate::transport::{DialBudget, Link, SecureLink, TransportError};
 
 use super::NodeError;
 use super::builder::{Parts, seed};
+use super::collecting::Collecting;
+use super::diagnosis::Failure;
 use super::trackers::Answer;
 
 /// How much waits for the driver before its callers wait. Each may be a frame of the largest size, so that this bounds
@@ -91,6 +96,10 @@ pub(super) enum Inbound {
     Ended { link: LinkId, error: Option<TransportError> },
     /// What the trackers know of a name.
     Found { name: Username, answer: Answer },
+    /// A mail was collected.
+    Mail(Box<Collecting>),
+    /// What was handed to a post could not be left.
+    NotPosted { link: LinkId, code: Code, why: String },
     /// Something happened on a link, or an answer came.
     Input(Input),
 }
@@ -105,6 +114,8 @@ impl fmt::Debug for Inbound {
             Self::Dialled(_) => "Dialled",
             Self::Ended { .. } => "Ended",
             Self::Found { .. } => "Found",
+            Self::Mail(_) => "Mail",
+            Self::NotPosted { .. } => "NotPosted",
             Self::Input(_) => "Input",
         })
     }
@@ -122,6 +133,11 @@ pub(super) struct Driver {
     commands: u64,
     links: BTreeMap<LinkId, links::Outgoing>,
     last_link: u64,
+    posts: BTreeMap<LinkId, posts::Post>,
+    /// The mails that are not durable yet.
+    mails: BTreeMap<MailId, oneshot::Sender<()>>,
+    /// How many there were.
+    collected: u64,
     /// What happened while effects were carried out; it comes before what is in the inbox.
     pending: VecDeque<Input>,
     looks: Vec<Look>,
@@ -134,6 +150,8 @@ pub(super) struct Driver {
     /// Links of callers that are not up yet.
     greeting: Crowd<LinkId>,
     dialling: Arc<Semaphore>,
+    /// Mailboxes.
+    visiting: Arc<Semaphore>,
     budget: Arc<DialBudget>,
     heard: heard::Heard,
     trail: trail::Trail,
@@ -158,6 +176,9 @@ impl Driver {
             commands: 0,
             links: BTreeMap::new(),
             last_link: 0,
+            posts: BTreeMap::new(),
+            mails: BTreeMap::new(),
+            collected: 0,
             pending: VecDeque::new(),
             looks: Vec::new(),
             dials: BTreeMap::new(),
@@ -166,6 +187,7 @@ impl Driver {
             calls: 0,
             greeting: Crowd::new(MAX_GREETINGS, MAX_CALLERS_PER_ADDRESS),
             dialling: Arc::new(Semaphore::new(dials::MAX_DIALS)),
+            visiting: Arc::new(Semaphore::new(posts::MAX_VISITS)),
             budget: Arc::default(),
             heard: heard::Heard::default(),
             trail: trail::Trail::default(),
@@ -256,11 +278,29 @@ impl Driver {
                 }
                 Some(Input::Found { name, answer })
             }
+            Inbound::Mail(collecting) => Some(self.read_mail(*collecting)),
+            Inbound::NotPosted { link, code, why } => {
+                tracing::info!(%code, why, "mail could not be left");
+                if let Some(peer) = self.posts.get(&link).map(|post| post.peer) {
+                    self.trail.mailed(peer, Some(Failure::new(code, why)), self.parts.now().wall);
+                }
+                Some(Input::NotPosted(link))
+            }
             Inbound::Input(input) => {
                 self.note(&input);
                 Some(input)
             }
         }
+    }
+
+    fn read_mail(&mut self, collecting: Collecting) -> Input {
+        let Collecting { mail: Mail { from, .. }, frames, across, taken } = collecting;
+        self.collected += 1;
+        let mail = MailId(self.collected);
+        self.mails.insert(mail, taken);
+        // Whoever wrote it may be farther away than the mailbox, and no nearer.
+        self.heard.said(from.record().peer_id, across, |peer| self.state.contact(peer).is_some());
+        Input::Mail { mail, from: Box::new(from), frames }
     }
 
     /// Notes what the driver itself has to know of an input.
@@ -270,6 +310,11 @@ impl Driver {
             Input::Frame { link, frame: Frame::Goodbye { reason } } => {
                 if let Some(peer) = self.links.get(link).map(|link| link.peer) {
                     self.trail.goodbye(*link, peer, reason, self.parts.now().wall);
+                }
+            }
+            Input::Posted { link, .. } => {
+                if let Some(peer) = self.posts.get(link).map(|post| post.peer) {
+                    self.trail.mailed(peer, None, self.parts.now().wall);
                 }
             }
             _ => {}
@@ -311,6 +356,8 @@ impl Driver {
         tracing::error!(%error, "a turn could not be made durable; reading the profile again");
         self.fail_all(error);
         self.links.clear();
+        self.posts.clear();
+        self.mails.clear();
         self.dials.clear();
         self.pending.clear();
         self.tasks.shutdown().await;
@@ -343,6 +390,8 @@ impl Driver {
                 | Inbound::Dialled(_)
                 | Inbound::Ended { .. }
                 | Inbound::Found { .. }
+                | Inbound::Mail(_)
+                | Inbound::NotPosted { .. }
                 | Inbound::Input(_) => {}
             }
         }
@@ -360,10 +409,22 @@ impl Driver {
                 if let Frame::Goodbye { reason: Reason::Refused(word) } = &frame {
                     self.trail.refused(link, word, self.parts.now().wall);
                 }
-                self.transmit(link, &frame);
+                if !self.post(link, &frame) {
+                    self.transmit(link, &frame);
+                }
             }
             // The link's task sends what it still has, says goodbye and ends.
-            Effect::Close(link) => drop(self.links.remove(&link)),
+            Effect::Close(link) => {
+                self.links.remove(&link);
+                self.posts.remove(&link);
+            }
+            Effect::OpenPost { link, peer, letterbox } => self.open_post(link, peer, letterbox),
+            Effect::Take(mail) => {
+                if let Some(taken) = self.mails.remove(&mail) {
+                    // Its collector may be gone, and brings it again.
+                    let _ = taken.send(());
+                }
+            }
             Effect::Dial { peer, endpoints } => self.dial(peer, endpoints),
             Effect::CancelDial(peer) => {
                 if let Some(dial) = self.dials.remove(&peer) {

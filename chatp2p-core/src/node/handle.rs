@@ -8,14 +8,17 @@ use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::identity::{PeerId, Username};
+use crate::mailbox::MailboxAddress;
 use crate::message::{Author, Body, Delivery, EntryId, Epoch, Message};
 use crate::protocol::{Command, Event, Outcome, Refusal, State};
+use crate::record::MAX_MAILBOX_ENDPOINTS;
 use crate::storage::{HistoryQuery, StorageError, StoredMessage};
 use crate::tracker::{Registration, Tracker};
 use crate::transport::{Link, Listener};
 
 use super::announce::{Announcer, Publisher};
 use super::builder::{NodeBuilder, Parts};
+use super::collecting::OwnLetterboxes;
 use super::conversations::{self, Newest};
 use super::diagnosis::{NodeDiagnosis, PeerDiagnosis};
 use super::driver::{CommandError, Driver, INBOX, Inbound, View};
@@ -23,7 +26,7 @@ use super::enrol::Place;
 use super::trackers::{foremost, foremost_listed};
 use super::{
     ConversationPage, ConversationSummary, EVENT_BACKLOG, Events, HistoryPage, LastMessage, NodeError, NodeStatus,
-    PeerNode, Receipt,
+    PeerNode, Receipt, ServedMailbox,
 };
 
 /// A running peer.
@@ -75,6 +78,9 @@ impl Node {
         }
         if let Some(mailbox) = parts.mailbox.clone() {
             running.listeners.spawn(mailbox.keep());
+        }
+        for collector in OwnLetterboxes::collectors(&parts, &sender) {
+            running.listeners.spawn(collector);
         }
         for (at, place) in places.into_iter().enumerate() {
             let (leave, told_to_leave) = oneshot::channel();
@@ -174,12 +180,22 @@ impl PeerNode for Node {
     async fn status(&self) -> Result<NodeStatus, NodeError> {
         self.is_running().await?;
         let trackers = self.parts.trackers.statuses();
+        let mailbox = match &self.parts.mailbox {
+            Some(mailbox) => {
+                let endpoints = self.parts.endpoints.iter().take(MAX_MAILBOX_ENDPOINTS).cloned().collect();
+                let address = MailboxAddress::new(self.peer_id(), endpoints).ok();
+                Some(ServedMailbox { address, usage: mailbox.usage().await? })
+            }
+            None => None,
+        };
         Ok(NodeStatus {
             username: self.parts.username.clone(),
             peer_id: self.peer_id(),
             endpoints: self.parts.endpoints.clone(),
             tracker: foremost(&trackers),
             trackers,
+            mailboxes: self.parts.letterboxes.statuses(),
+            mailbox,
         })
     }
 
@@ -358,8 +374,8 @@ impl PeerNode for Node {
 
 const fn delivery(arrived: Option<Delivery>, sent: bool, forgotten: bool) -> Delivery {
     match (arrived, sent) {
+        (Some(Delivery::Mailbox) | None, _) if forgotten => Delivery::Failed,
         (Some(arrived), _) => arrived,
-        (None, _) if forgotten => Delivery::Failed,
         (None, true) => Delivery::Sent,
         (None, false) => Delivery::Queued,
     }

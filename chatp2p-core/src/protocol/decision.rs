@@ -7,12 +7,12 @@ use std::ops::RangeInclusive;
 use crate::code::Code;
 use crate::identity::{PeerId, Username};
 use crate::message::{Delivery, EntryId, Epoch, Place, Position};
-use crate::record::Endpoint;
+use crate::record::{Endpoint, Letterbox};
 use crate::storage::{Change, Committed, LoadLimit};
 
 use super::contacts::ContactRefusal;
 use super::event::Event;
-use super::input::{CommandId, LinkId};
+use super::input::{CommandId, LinkId, MailId};
 use super::wire::Frame;
 
 /// By which a question to the store and its answer find each other.
@@ -96,6 +96,17 @@ pub enum Effect {
     },
     /// Give up dialling a peer. A dial that succeeds at the same moment is reported as a link like any other.
     CancelDial(PeerId),
+    /// Leave what is sent on this link in a letterbox, beginning now.
+    OpenPost {
+        /// Under which number it is sent.
+        link: LinkId,
+        /// Whose letterbox it is.
+        peer: PeerId,
+        /// Where it is, and for whom to seal.
+        letterbox: Letterbox,
+    },
+    /// Have a mail deleted where it was collected: what it says is durable.
+    Take(MailId),
     /// Answer a command.
     Reply {
         /// Which.

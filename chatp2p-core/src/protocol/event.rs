@@ -20,6 +20,13 @@ pub enum Event {
         /// Up to which message.
         through: EntryId,
     },
+    /// A mailbox keeps, for this peer, everything of ours up to and including this message, and has signed for it.
+    Mailed {
+        /// For whom.
+        peer: Username,
+        /// Up to which message.
+        through: EntryId,
+    },
     /// A link to this peer is up.
     PeerConnected(Username),
     /// The last link to this peer is gone.

@@ -14,9 +14,13 @@ use super::wire::Frame;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CommandId(pub u64);
 
-/// One live link. Chosen by the driver; later links have higher numbers.
+/// One live link. Chosen by the driver, below 2⁶³; later links have higher numbers. Posts have numbers from there on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkId(pub u64);
+
+/// One mail that was collected, until it may be deleted. Chosen by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MailId(pub u64);
 
 /// Something that reached the node.
 #[derive(Debug, Clone)]
@@ -67,6 +71,24 @@ pub enum Input {
         /// The answer; `None` when the store refused.
         entries: Option<Loaded>,
     },
+    /// What somebody left in a letterbox of this node's.
+    Mail {
+        /// Which mail: it is to be taken when what it says is durable.
+        mail: MailId,
+        /// Who signed it.
+        from: Box<SignedRecord>,
+        /// What they would have sent on a link.
+        frames: Vec<Frame>,
+    },
+    /// A mailbox keeps so many more of the entries that were handed to a post, in their order; and what stood between them.
+    Posted {
+        /// Which post.
+        link: LinkId,
+        /// How many entries; possibly none.
+        entries: usize,
+    },
+    /// What was handed to a post and is not known to be kept may not be. The post is gone.
+    NotPosted(LinkId),
     /// A deadline has passed.
     Wake,
 }

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use crate::clock::Wall;
 use crate::crypto::Ciphertext;
 use crate::identity::PeerId;
-use crate::message::{Conversation, Entry, Epoch, LogHash, Place, Position};
-use crate::storage::{EpochLog, Logs, MAX_THEIR_EPOCHS, Unacknowledged};
+use crate::message::{Conversation, Entry, EntryId, Epoch, LogHash, Place, Position};
+use crate::storage::{EpochLog, Logs, MAX_THEIR_EPOCHS, Mailed, Unacknowledged};
 
 use super::draw::Draw;
 use super::wire::{Content, EpochEnd, Letter, LogEntry, MAX_POSITIONS};
@@ -167,7 +168,10 @@ impl Talk {
         let Slot { epoch, n, before, .. } = slot;
         match self.epochs.last_mut() {
             Some(log) if !self.sealed => log.head = n,
-            _ => self.epochs.push(EpochLog { epoch, head: n, acknowledged: 0, acknowledged_hash: None, read: 0 }),
+            _ => {
+                let (acknowledged, acknowledged_hash, read, mailed) = (0, None, 0, None);
+                self.epochs.push(EpochLog { epoch, head: n, acknowledged, acknowledged_hash, read, mailed });
+            }
         }
         self.sealed = false;
         let hash = entry.chain(self.conversation, epoch, n, before);
@@ -269,6 +273,39 @@ impl Talk {
         log.acknowledged = position.n;
         log.acknowledged_hash = Some(position.hash);
         Some(last)
+    }
+
+    /// The last of my entries that they have told that they have.
+    pub(super) fn acknowledged_so_far(&self) -> Option<Position> {
+        let acknowledged = |log: &EpochLog| {
+            let hash = log.acknowledged_hash?;
+            Some(Position { epoch: log.epoch, n: log.acknowledged, hash })
+        };
+        self.epochs.iter().rev().find_map(acknowledged)
+    }
+
+    /// The last of my entries that they have, or that a mailbox has for them.
+    pub(super) fn mailed_so_far(&self) -> Option<Position> {
+        let log = self.epochs.last()?;
+        let is_mailed = |entry: &&Unacknowledged| log.mailed.is_some_and(|mailed| entry.n <= mailed.n);
+        let mailed = self.unacknowledged.iter().take_while(is_mailed).last();
+        let mailed = mailed.map(|entry| Position { epoch: log.epoch, n: entry.n, hash: entry.hash });
+        mailed.or_else(|| self.acknowledged_so_far())
+    }
+
+    /// When a mailbox last said that it keeps something of what they do not have yet.
+    pub(super) fn mailed_at(&self) -> Option<Wall> {
+        self.epochs.last()?.mailed.filter(|_| !self.unacknowledged.is_empty()).map(|mailed| mailed.at)
+    }
+
+    /// A mailbox keeps my log up to here. Says which entry that is, when it is news and they do not have it yet.
+    pub(super) fn mailed(&mut self, position: Position, at: Wall) -> Option<EntryId> {
+        let known = self.unacknowledged_at(position)?;
+        let id = self.unacknowledged.get(known)?.id;
+        let log = self.epochs.last_mut()?;
+        let before = log.mailed.map_or(0, |mailed| mailed.n);
+        log.mailed = Some(Mailed { n: before.max(position.n), at });
+        (position.n > before).then_some(id)
     }
 
     /// They say that they have read my log up to here. Says up to where, when that is news.

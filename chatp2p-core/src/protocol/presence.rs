@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::crypto::{CiphertextHash, SessionId, TheirKeys};
 use crate::identity::{PeerId, Username};
 use crate::message::{Epoch, Position};
-use crate::record::SignedRecord;
+use crate::record::{LetterboxId, SignedRecord};
 
 use super::decision::LoadId;
 use super::draw::Draw;
@@ -35,6 +35,13 @@ pub const MAX_LINKS: usize = 1_000;
 /// The most callers that wait for one connection.
 pub(super) const MAX_WAITERS: usize = 1_000;
 
+/// How long mail may go without an answer before it is mailed again: mailboxes keep it no longer.
+pub const MAIL_AGAIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How often the other end may have mail begin again from an earlier place while it acknowledges nothing. Who repeats old mail
+/// makes it ask; what is handed over for it waits in memory.
+pub(super) const MAX_REWINDS: u32 = 8;
+
 /// How often a link may bring what cannot be read, or the word that something of mine cannot, while nothing else gets
 /// through. Each time a new session is begun; then the link is given up, and the wait before the next one grows.
 pub(super) const MAX_UNREADABLE: u32 = 4;
@@ -55,6 +62,27 @@ pub(super) struct Presence {
     pub(super) candidate: Option<(Username, SignedRecord)>,
     /// The answer for which sending waits.
     pub(super) loading: Option<LoadId>,
+    /// What is left in their letterboxes while there is no link.
+    pub(super) post: Option<Post>,
+}
+
+/// How mailing to a peer stands, since the last link to them.
+#[derive(Debug, Default)]
+pub(super) struct Post {
+    /// Under which number what is mailed is sent, and to which letterbox; `None` after a failure.
+    pub(super) open: Option<(LinkId, LetterboxId)>,
+    /// After which entry to go on; `None` where only the log knows what was mailed.
+    pub(super) cursor: Option<Option<Position>>,
+    /// What was handed over, in order, and is not known to be kept by a mailbox.
+    pub(super) handed: VecDeque<Position>,
+    /// How often it failed in a row, and until when it rests.
+    pub(super) failures: u32,
+    pub(super) rests: Option<Duration>,
+    /// How often the other end has asked to go on from an earlier place, since it last acknowledged anything, or was mailed to
+    /// again.
+    pub(super) rewinds: u32,
+    /// Whether it carried acknowledgements, which a failure may have lost.
+    pub(super) answers: bool,
 }
 
 /// Who waits for a link.
@@ -82,19 +110,28 @@ pub(super) enum Dial {
 impl Presence {
     /// Whether nothing is going on.
     pub(super) fn is_idle(&self) -> bool {
-        self.links.is_empty() && self.dial == Dial::Idle && self.waiters.is_empty()
+        self.links.is_empty() && self.dial == Dial::Idle && self.waiters.is_empty() && self.post.is_none()
+    }
+
+    /// Where entries go: the live link, else the post.
+    pub(super) fn outlet(&self) -> Option<LinkId> {
+        self.active.or_else(|| Some(self.post.as_ref()?.open?.0))
     }
 
     /// When to dial again after a failure.
     pub(super) fn back_off(&mut self, now: Duration, draw: &mut Draw) {
-        let (shortest, longest) = BACKOFF;
-        let full = shortest.saturating_mul(1 << self.failures.min(10)).min(longest);
+        self.dial = Dial::Waiting(now + pause(self.failures, draw));
         self.failures = self.failures.saturating_add(1);
-        // Between half and all of it, so that two who lost each other do not keep meeting half-way.
-        let millis = u64::try_from(full.as_millis()).unwrap_or(u64::MAX);
-        let wait = millis / 2 + draw.number() % (millis / 2 + 1);
-        self.dial = Dial::Waiting(now + Duration::from_millis(wait));
     }
+}
+
+/// How long to wait after so many failures before this one.
+pub(super) fn pause(failures: u32, draw: &mut Draw) -> Duration {
+    let (shortest, longest) = BACKOFF;
+    let full = shortest.saturating_mul(1 << failures.min(10)).min(longest);
+    // Between half and all of it, so that two who lost each other do not keep meeting half-way.
+    let millis = u64::try_from(full.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(millis / 2 + draw.number() % (millis / 2 + 1))
 }
 
 /// A link from its first frame to its last.
@@ -140,6 +177,8 @@ pub(super) enum Phase {
     Left(Duration),
     /// The other end has said goodbye; open until then for the last acknowledgements of what I sent.
     Leaving(Duration),
+    /// No link: what is sent goes to the other end's letterbox. If nothing is heard until then, it is mailed again.
+    Posting(Duration),
 }
 
 impl LinkState {
@@ -165,7 +204,7 @@ impl LinkState {
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self.phase {
             Phase::Hello | Phase::Judging | Phase::Greeted => Some(self.since + CONNECT_TIMEOUT),
-            Phase::Left(until) | Phase::Leaving(until) | Phase::Knocking(until) => Some(until),
+            Phase::Left(until) | Phase::Leaving(until) | Phase::Knocking(until) | Phase::Posting(until) => Some(until),
             Phase::Up if !self.in_flight.is_empty() => Some(self.progress + ACK_TIMEOUT),
             Phase::Up => None,
         }

@@ -31,6 +31,8 @@ pub struct Script {
     pub cipher: Cipher,
     /// What befalls one commit of the storm, beside all that strikes by chance.
     pub strike: Option<Strike>,
+    /// Whether there are letterboxes.
+    pub mail: Mail,
     /// Whether everybody's wall clock is wrong, each in its own way, and jumps by ten years either way all the time.
     pub lying_clocks: bool,
 }
@@ -62,6 +64,17 @@ impl Blow {
     pub const ALL: [Self; 4] = [Self::CrashBefore, Self::Refused, Self::CrashAfter, Self::Undone];
 }
 
+/// What may be left for others in a play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mail {
+    /// Nobody has a letterbox.
+    None,
+    /// Everybody has one, beside the links.
+    Beside,
+    /// Once everybody knows everybody there are only letterboxes: no dial leads anywhere any more.
+    Alone,
+}
+
 /// With what people encrypt in a play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cipher {
@@ -79,6 +92,7 @@ impl Default for Script {
             calm: Duration::from_secs(600),
             cipher: Cipher::Seeded,
             strike: None,
+            mail: Mail::None,
             lying_clocks: false,
         }
     }

@@ -6,6 +6,7 @@ mod dials;
 mod flow;
 mod letters;
 mod links;
+mod mail;
 mod names;
 mod reading;
 mod requests;
@@ -25,7 +26,7 @@ use super::decision::{Decision, LoadId, Refusal};
 use super::draw::Draw;
 use super::input::{Command, CommandId, Input, LinkId};
 use super::log::Talk;
-use super::presence::{Dial, LinkState, Phase, Presence, Waiter};
+use super::presence::{Dial, LinkState, MAIL_AGAIN, Phase, Presence, Waiter};
 use super::wire::Reason;
 
 use names::Names;
@@ -65,6 +66,7 @@ pub struct State {
     /// What the tracker is being asked, and what for.
     finds: BTreeMap<Username, Find>,
     loads: u64,
+    mail_again: Duration,
     /// Set once the node is told to stop: who waits for the last goodbyes.
     stopping: Option<Vec<CommandId>>,
 }
@@ -103,6 +105,7 @@ impl State {
             links: BTreeMap::new(),
             finds: BTreeMap::new(),
             loads: 0,
+            mail_again: MAIL_AGAIN,
             stopping: None,
         };
         let contacts: Vec<PeerId> = state.contacts.keys().copied().collect();
@@ -122,6 +125,9 @@ impl State {
             Input::LinkDown(link) => self.remove_link(link, now, out),
             Input::DialFailed { peer, reason } => self.dial_failed(peer, &reason, now, out),
             Input::Loaded { load, entries } => self.loaded(load, entries, now, out),
+            Input::Mail { mail, from, frames } => self.mail(mail, *from, frames, now, out),
+            Input::Posted { link, entries } => self.posted(link, entries, now, out),
+            Input::NotPosted(link) => self.not_posted(link, now, out),
             Input::Wake => self.wake(now, out),
         }
     }
@@ -145,9 +151,10 @@ impl State {
             Dial::Waiting(until) => Some(until),
             Dial::Idle | Dial::Finding | Dial::Dialling => None,
         });
+        let posts = self.presences.values().filter_map(|presence| presence.post.as_ref()?.rests);
         let waiters = self.presences.values().flat_map(|presence| presence.waiters.iter());
         let waiters = waiters.chain(self.finds.values().flat_map(|find| find.connects.iter()));
-        links.chain(dials).chain(waiters.map(|waiter| waiter.until)).min()
+        links.chain(dials).chain(posts).chain(waiters.map(|waiter| waiter.until)).min()
     }
 
     /// Who the node itself is.
@@ -253,10 +260,12 @@ impl State {
             match self.links.get(&link).map(|state| state.phase) {
                 // In good order, so that they do not dial again at once.
                 Some(Phase::Knocking(_)) => self.leave(link, &Reason::Disconnected, now, out),
+                Some(Phase::Posting(_)) => self.mail_again(link, now, out),
                 _ => self.drop_link(link, now, out),
             }
         }
         self.expire_waiters(now, out);
+        self.post_after_rest(now, out);
         let due: Vec<PeerId> = self
             .presences
             .iter()
@@ -333,7 +342,7 @@ impl State {
             Command::Disconnect(name) => self.disconnect(id, &name, now, out),
             Command::Send { to, text } => self.send(id, to, text, now, out),
             Command::Broadcast(text) => self.broadcast(id, &text, now, out),
-            Command::Read { peer, through } => self.mark_read(id, peer, through, out),
+            Command::Read { peer, through } => self.mark_read(id, peer, through, now, out),
             Command::HideReading(hide) => self.hide_reading(id, hide, out),
             Command::ForgetKey(name) => self.forget_key(id, &name, now, out),
             Command::Contact(command) => self.contact_command(id, command, now, out),

@@ -1,7 +1,8 @@
 //! The rules by which the two logs of a conversation move, without their entries: one place for every store, so that
 //! no two of them can disagree about what a legal change is.
 
-use super::{EpochLog, StorageError};
+use super::{EpochLog, Mailed, StorageError};
+use crate::clock::Wall;
 use crate::message::{Epoch, Place, Position};
 
 /// The most epochs of another's log that are remembered. One comes with each life of theirs in which they write; a peer that
@@ -45,6 +46,7 @@ impl Heads {
                 acknowledged: 0,
                 acknowledged_hash: None,
                 read: 0,
+                mailed: None,
             }),
         }
         Ok(())
@@ -105,6 +107,26 @@ impl Heads {
         }
         self.read = Some(place);
         Ok(())
+    }
+
+    /// A mailbox has taken my log up to here. What it had before, it still has.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] when my log has no such entry.
+    pub(super) fn mail(&mut self, place: Place, at: Wall) -> Result<(), StorageError> {
+        match self.mine.iter_mut().find(|log| log.epoch == place.epoch) {
+            Some(log) if (1..=log.head).contains(&place.n) => {
+                let n = log.mailed.map_or(place.n, |mailed| mailed.n.max(place.n));
+                log.mailed = Some(Mailed { n, at });
+                Ok(())
+            }
+            _ => Err(damaged("an entry is mailed that my log does not have")),
+        }
+    }
+
+    /// Whether a mailbox has taken the entry that stands here in my log.
+    pub(super) fn has_mailed(&self, epoch: Epoch, n: u64) -> bool {
+        self.mine.iter().any(|log| log.epoch == epoch && log.mailed.is_some_and(|mailed| n <= mailed.n))
     }
 
     /// Their log stands at `position` from now on. An epoch that was forgotten may come again.
@@ -185,6 +207,20 @@ mod tests {
         assert_eq!((log.acknowledged, log.acknowledged_hash), (2, Some(LogHash::from_bytes([2; 32]))));
         assert!(heads.has_acknowledged(Epoch::new(1), 2));
         assert!(!heads.has_acknowledged(Epoch::new(1), 3));
+    }
+
+    #[test]
+    fn what_was_mailed_is_in_my_log_and_never_taken_back() {
+        let mut heads = Heads::default();
+        let (epoch, noon) = (Epoch::new(1), Wall::from_millis(12));
+        let mail = |n, heads: &mut Heads| heads.mail(Place { epoch, n }, noon);
+        assert!(refused(mail(1, &mut heads)));
+        (1..=3).for_each(|n| heads.place(at(1, n)).unwrap());
+        assert!(refused(mail(0, &mut heads)) && refused(mail(4, &mut heads)));
+        mail(2, &mut heads).unwrap();
+        mail(1, &mut heads).unwrap();
+        assert_eq!(heads.mine[0].mailed, Some(Mailed { n: 2, at: noon }));
+        assert!(heads.has_mailed(epoch, 2) && !heads.has_mailed(epoch, 3) && !heads.has_mailed(Epoch::new(2), 1));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod dialling;
 mod healing;
 mod impostors;
 mod leaving;
+mod mail;
 mod messages;
 mod nuisance;
 mod receipts;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chatp2p_core::code::Code;
 use chatp2p_core::node::{
-    EndpointReport, Failure, Inbound, NodeDiagnosis, OutboxReport, PeerDiagnosis, Step, StepReport, StepState,
-    TrackerDiagnosis,
+    EndpointReport, Failure, Inbound, MailReport, NodeDiagnosis, OutboxReport, PeerDiagnosis, Step, StepReport,
+    StepState, TrackerDiagnosis,
 };
 use chatp2p_core::record::{Endpoint, Host, Reach};
 use chatp2p_service::Refused;
@@ -111,6 +111,30 @@ pub(crate) struct Outbox {
     pub(crate) full: bool,
 }
 
+/// What came of a mail.
+#[derive(Debug, Object, Deserialize)]
+#[oai(skip_serializing_if_is_none)]
+pub(crate) struct Mailed {
+    /// When that was known: RFC 3339 in UTC.
+    pub(crate) at: String,
+    /// Whether a mailbox has signed for it.
+    pub(crate) ok: bool,
+    /// Why none has.
+    pub(crate) code: Option<String>,
+    /// What happened, for people.
+    pub(crate) detail: Option<String>,
+    /// What to do about it.
+    pub(crate) next: Option<String>,
+}
+
+impl From<MailReport> for Mailed {
+    fn from(report: MailReport) -> Self {
+        let (ok, next) = (report.failure.is_none(), report.failure.as_ref().and_then(|why| next(why.code)));
+        let (code, detail) = report.failure.map(|why| (why.code.to_string(), why.detail)).unzip();
+        Self { at: report.at.to_string(), ok, code, detail, next }
+    }
+}
+
 /// Why a peer is connected, or is not.
 #[derive(Debug, Object, Deserialize)]
 #[oai(example, skip_serializing_if_is_none)]
@@ -131,6 +155,8 @@ pub(crate) struct PeerReport {
     pub(crate) tried: Vec<Tried>,
     /// What waits for the peer.
     pub(crate) outbox: Outbox,
+    /// What came of the last mail to the peer, while there was no link.
+    pub(crate) mail: Option<Mailed>,
     /// The first step that failed.
     pub(crate) failed: Option<String>,
     /// What stands in the way: its stable code.
@@ -293,6 +319,7 @@ impl From<PeerDiagnosis> for PeerReport {
             steps: found.steps.into_iter().map(StepShown::from).collect(),
             tried: found.tried.into_iter().map(Tried::from).collect(),
             outbox: found.outbox.into(),
+            mail: found.mail.map(Mailed::from),
             failed: failed.filter(|_| code.is_some()),
             code,
             detail,

@@ -51,6 +51,8 @@ pub(super) enum DeliveryState {
     Queued,
     /// Handed to a live link.
     Sent,
+    /// A mailbox has it for the recipient, and has signed for it.
+    Mailbox,
     /// The recipient's node committed it.
     Delivered,
     /// The recipient has read it, as their node says. Those who keep that to themselves never go beyond `delivered`.
@@ -63,6 +65,7 @@ impl DeliveryState {
     pub(super) fn of(delivery: Delivery) -> Self {
         match delivery {
             Delivery::Sent => Self::Sent,
+            Delivery::Mailbox => Self::Mailbox,
             Delivery::Delivered => Self::Delivered,
             Delivery::Read => Self::Read,
             Delivery::Failed => Self::Failed,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chatp2p_core::clock::Wall;
 use chatp2p_core::code::Code;
 use chatp2p_core::identity::Username;
-use chatp2p_core::node::TrackerStatus;
+use chatp2p_core::node::{MailboxStatus, ServedMailbox, TrackerStatus};
 use chatp2p_core::storage::Passphrase;
 use chatp2p_service::{JsonBody, Problem, Refused};
 use poem::web::Data;
@@ -102,6 +102,60 @@ struct NodeState {
     tracker: Option<TrackerState>,
     /// How it stands with each of its trackers.
     trackers: Option<Vec<TrackerState>>,
+    /// How it stands with each of the mailboxes in which others leave mail for it (`--use-mailbox`).
+    mailboxes: Option<Vec<MailboxState>>,
+    /// The mailbox that it serves to others (`--mailbox`).
+    mailbox: Option<MailboxServed>,
+}
+
+/// How a node stands with a mailbox that it uses.
+#[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
+struct MailboxState {
+    /// Its address.
+    address: String,
+    /// When mail was last collected there, or there was none to collect: RFC 3339 in UTC.
+    confirmed: Option<String>,
+    /// The code of what has gone wrong since then, if anything has.
+    trouble: Option<String>,
+    /// What to do about it.
+    next: Option<String>,
+}
+
+impl From<MailboxStatus> for MailboxState {
+    fn from(status: MailboxStatus) -> Self {
+        Self {
+            address: status.address.to_string(),
+            confirmed: status.confirmed.map(|at| at.to_string()),
+            trouble: status.trouble.map(|code| code.to_string()),
+            next: status.trouble.and_then(|code| code.next()).map(str::to_owned),
+        }
+    }
+}
+
+/// A mailbox that a node serves, and how much it keeps for others.
+#[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
+struct MailboxServed {
+    /// What those who use it are told: for their `--use-mailbox`.
+    address: Option<String>,
+    /// How many letterboxes there are.
+    letterboxes: u64,
+    /// How many mails are in them.
+    mails: u64,
+    /// How many bytes these are.
+    bytes: u64,
+}
+
+impl From<ServedMailbox> for MailboxServed {
+    fn from(mailbox: ServedMailbox) -> Self {
+        Self {
+            address: mailbox.address.map(|address| address.to_string()),
+            letterboxes: mailbox.usage.letterboxes,
+            mails: mailbox.usage.mail.mails,
+            bytes: mailbox.usage.mail.bytes,
+        }
+    }
 }
 
 /// How a node stands with a tracker.
@@ -151,6 +205,14 @@ impl Example for NodeState {
             endpoints: Some(vec!["ws://192.168.1.5:5001/p2p".to_owned()]),
             tracker: Some(first()),
             trackers: Some(vec![first(), second]),
+            mailboxes: Some(vec![MailboxState {
+                address: "chatp2p-mailbox:ahfjhlaxaumha4owpob4p7yo72aqr2hmiuyfoxlxe2dzgm633k7hzobvgeixcifb@ws://192.0.2.7:5001"
+                    .to_owned(),
+                confirmed: Some("2026-11-24T07:00:00.000Z".to_owned()),
+                trouble: None,
+                next: None,
+            }]),
+            mailbox: None,
         }
     }
 }
@@ -223,6 +285,8 @@ impl NodeApi {
             endpoints: Some(status.endpoints.iter().map(ToString::to_string).collect()),
             tracker: Some(status.tracker.into()),
             trackers: Some(status.trackers.into_iter().map(TrackerState::from).collect()),
+            mailboxes: Some(status.mailboxes.into_iter().map(MailboxState::from).collect()),
+            mailbox: status.mailbox.map(MailboxServed::from),
         }))
     }
 

@@ -30,6 +30,10 @@ pub(super) fn peer(report: &PeerReport) -> (String, bool) {
         lines.push(format!("tried {}: {how}", tried.endpoint));
     }
     lines.extend(waiting(&report.peer, &report.outbox));
+    lines.extend(report.mail.iter().map(|mail| match mail.ok {
+        true => format!("mail: a mailbox has signed for it, at {}", mail.at),
+        false => format!("mail: failed, {}", why(mail.code.as_ref(), mail.detail.as_ref())),
+    }));
     if report.failed.is_none() && report.code.is_some() {
         lines.push(why(report.code.as_ref(), report.detail.as_ref()));
     }

@@ -26,6 +26,9 @@ pub(crate) fn text(event: &Event) -> Option<String> {
         Event::Sent { peer, through } => {
             json!({"type": "sent", "peer": peer.as_str(), "through": through.to_string()})
         }
+        Event::Mailed { peer, through } => {
+            json!({"type": "mailbox", "peer": peer.as_str(), "through": through.to_string()})
+        }
         Event::Delivered { peer, through } => {
             json!({"type": "delivered", "peer": peer.as_str(), "through": through.to_string()})
         }
@@ -165,6 +168,8 @@ mod tests {
         let through = EntryId::from_bytes([1; 16]);
         let delivered = value(&Event::Delivered { peer: "bob".parse().unwrap(), through });
         assert_eq!(delivered, json!({"type": "delivered", "peer": "bob", "through": through.to_string()}));
+        let mailed = value(&Event::Mailed { peer: "bob".parse().unwrap(), through });
+        assert_eq!(mailed, json!({"type": "mailbox", "peer": "bob", "through": through.to_string()}));
         let read = value(&Event::Read { peer: "bob".parse().unwrap(), through });
         assert_eq!(read, json!({"type": "read", "peer": "bob", "through": through.to_string()}));
     }

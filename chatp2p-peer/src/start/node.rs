@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chatp2p_core::code::Code;
-use chatp2p_core::node::{Node, NodeBuilder};
+use chatp2p_core::mailbox::{Mailbox, MailboxLimits};
+use chatp2p_core::node::{Node, NodeBuilder, PeerNode};
 use chatp2p_core::record::Endpoint;
-use chatp2p_core::storage::Profile;
+use chatp2p_core::storage::{Profile, SqlMail, StorageError, private};
 use chatp2p_core::tracker::Tracker;
 use chatp2p_core::transport::websocket::WebSocketTransport;
 use chatp2p_core::transport::{Listener, Transport, TransportError};
@@ -16,6 +17,9 @@ use super::address::{self, Known};
 use super::trackers::{self, Ways};
 use super::{Order, Port, Start, StartError, Started, Way};
 use crate::config::{DEFAULT_P2P, Options};
+
+/// The file of the mailbox in a profile's folder.
+const MAILBOX: &str = "mailbox.sqlite";
 
 /// Starts nodes as the options say.
 #[derive(Debug)]
@@ -111,12 +115,30 @@ impl Start for NodeStarter {
             .transport(self.transport.clone())
             .inbound(self.options.inbound)
             .advertise(endpoints);
+        let node = self.options.use_mailboxes.iter().cloned().fold(node, NodeBuilder::use_mailbox);
+        let node = if self.options.mailbox { node.mailbox(mailbox(&profile).await?) } else { node };
         let node = match door.listener {
             Some(listener) => node.listener(listener),
             None => node,
         };
-        Ok(Started { node: Arc::new(node.start().await?), profile: Arc::new(profile), tracker_urls, way })
+        let node = node.start().await?;
+        if let Some(address) = node.status().await?.mailbox.and_then(|mailbox| mailbox.address) {
+            tracing::info!(%address, "this peer keeps mail for others: this is what they give to --use-mailbox");
+        }
+        Ok(Started { node: Arc::new(node), profile: Arc::new(profile), tracker_urls, way })
     }
+}
+
+/// The mailbox beside this profile: its letterboxes belong to the profile's key.
+async fn mailbox(profile: &Profile) -> Result<Mailbox, StartError> {
+    let file = profile.folder().join(MAILBOX);
+    // SQLite gives the files beside it the permissions of this one.
+    private::file(&file, false).map_err(|error| StorageError::Unavailable {
+        reason: "the mailbox cannot be opened".to_owned(),
+        source: Some(Box::new(error)),
+    })?;
+    let store = SqlMail::open(&file).await?;
+    Ok(Mailbox::open(Arc::new(store), MailboxLimits::default()).await?)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::clock::Wall;
 use crate::code::Code;
-use crate::identity::PeerId;
+use crate::identity::{Identity, PeerId};
 use crate::protocol::{CONNECT_TIMEOUT, Input};
 use crate::record::Endpoint;
 use crate::transport::secure::Purpose;
@@ -120,9 +120,9 @@ async fn dial_any(parts: &Parts, peer: PeerId, endpoints: &[(Endpoint, Clearance
     // A little less than a connect may take in all, so that its caller learns the reason and not only the time-out.
     let share = share.saturating_sub(Duration::from_millis(200));
     let mut tried = Vec::new();
-    for (endpoint, clearance) in endpoints {
+    for at in endpoints {
         let mut step = Step::Dialled;
-        let attempt = timeout(share, dial_one(parts, peer, endpoint, clearance, &mut step)).await;
+        let attempt = timeout(share, dial_one(parts, (&parts.identity, Purpose::Peer), peer, at, &mut step)).await;
         let (link, failure) = match attempt.unwrap_or(Err(TransportError::TimedOut)) {
             Ok(link) => (Some(link), None),
             Err(error) => {
@@ -130,8 +130,8 @@ async fn dial_any(parts: &Parts, peer: PeerId, endpoints: &[(Endpoint, Clearance
                 (None, Some(Failure::new(error.code(), why(&error))))
             }
         };
-        let at: Wall = parts.now().wall;
-        tried.push(EndpointReport { endpoint: endpoint.clone(), at, step, failure });
+        let (endpoint, now): (_, Wall) = (at.0.clone(), parts.now().wall);
+        tried.push(EndpointReport { endpoint, at: now, step, failure });
         if link.is_some() {
             return Dialled { peer, tried, link };
         }
@@ -167,16 +167,38 @@ fn reason(tried: &[EndpointReport]) -> String {
 /// `step` says how far it is, also to whoever gives it up.
 async fn dial_one(
     parts: &Parts,
+    (identity, purpose): (&Identity, Purpose),
     peer: PeerId,
-    endpoint: &Endpoint,
-    clearance: &Clearance,
+    (endpoint, clearance): &(Endpoint, Clearance),
     step: &mut Step,
 ) -> Result<SecureLink, TransportError> {
     let transport = transport_for(&parts.transports, endpoint)
         .ok_or_else(|| TransportError::Unsupported { endpoint: endpoint.clone() })?;
     let link = transport.dial(endpoint, clearance).await?;
     *step = Step::Secured;
-    let link = secure::client(link, &parts.identity, peer, Purpose::Peer).await?;
+    let link = secure::client(link, identity, peer, purpose).await?;
     clearance.found(link.remote());
     Ok(link)
+}
+
+/// Dials a mailbox at one endpoint after another, as whoever has this key.
+///
+/// # Errors
+/// That of the last endpoint; [`TransportError::TimedOut`] where there is none.
+pub(in crate::node) async fn dial_mailbox(
+    parts: &Parts,
+    identity: &Identity,
+    mailbox: PeerId,
+    endpoints: &[(Endpoint, Clearance)],
+) -> Result<SecureLink, TransportError> {
+    let mut failure = TransportError::TimedOut;
+    for at in endpoints {
+        let mut step = Step::Dialled;
+        let dialling = dial_one(parts, (identity, Purpose::Mailbox), mailbox, at, &mut step);
+        match timeout(CONNECT_TIMEOUT, dialling).await.unwrap_or(Err(TransportError::TimedOut)) {
+            Ok(link) => return Ok(link),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }

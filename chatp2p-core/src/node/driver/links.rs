@@ -19,7 +19,7 @@ use super::{Driver, Inbound};
 
 /// How many frames wait for a link: all entries that may be in flight, and as many acknowledgements, of which there is
 /// one a turn. A link whose queue is full has a reader that does not read.
-const OUTGOING: usize = 2 * MAX_IN_FLIGHT;
+pub(super) const OUTGOING: usize = 2 * MAX_IN_FLIGHT;
 
 /// How long a link that was closed may take to send what is queued and say goodbye. All that matters was acknowledged
 /// before; an end that does not read must not keep the rest in memory.

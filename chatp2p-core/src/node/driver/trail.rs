@@ -11,7 +11,7 @@ use crate::protocol::{CONNECT_TIMEOUT, Found, LinkId, State};
 use crate::record::Reach;
 use crate::transport::TransportError;
 
-use super::super::diagnosis::{CallersReport, EndpointReport, Failure, Step};
+use super::super::diagnosis::{CallersReport, EndpointReport, Failure, MailReport, Step};
 
 /// Of how many peers, and of how many names, the last attempt is remembered: as many as there may be links. At four endpoints and
 /// [`MAX_DETAIL`] each that is a few megabytes at most. The one that was tried least lately makes room.
@@ -28,6 +28,7 @@ pub(in crate::node) struct Trail {
     /// Links that this node dialled and that are not up yet, with whom and since when on the clock that never jumps.
     greeting: BTreeMap<LinkId, (PeerId, Duration)>,
     callers: BTreeMap<Reach, CallersReport>,
+    mails: BTreeMap<PeerId, MailReport>,
 }
 
 /// What the trackers said about a name.
@@ -92,6 +93,16 @@ impl Trail {
 
     pub(in crate::node) fn callers(&self) -> Vec<CallersReport> {
         self.callers.values().copied().collect()
+    }
+
+    pub(in crate::node) fn mail(&self, peer: PeerId) -> Option<&MailReport> {
+        self.mails.get(&peer)
+    }
+
+    /// A mailbox has taken a mail to this peer, or has not.
+    pub(super) fn mailed(&mut self, peer: PeerId, failure: Option<Failure>, at: Wall) {
+        make_room(&mut self.mails, &peer, |mail| mail.at);
+        self.mails.insert(peer, MailReport { at, failure });
     }
 
     /// The trackers have answered about a name that somebody wants to reach.

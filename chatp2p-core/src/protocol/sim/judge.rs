@@ -39,6 +39,12 @@ pub struct Tally {
     pub disconnects: u64,
     pub keys_used: u64,
     pub nacks: u64,
+    pub mails: u64,
+    pub mails_refused: u64,
+    pub mails_without_a_word: u64,
+    pub mails_lost: u64,
+    pub mails_repeated: u64,
+    pub mails_overtaking: u64,
 }
 
 impl Tally {
@@ -83,6 +89,12 @@ impl Tally {
             ("disconnects", &mut self.disconnects),
             ("message keys used, none twice", &mut self.keys_used),
             ("ciphertexts that could not be read", &mut self.nacks),
+            ("mails", &mut self.mails),
+            ("mails refused", &mut self.mails_refused),
+            ("mails kept without a word", &mut self.mails_without_a_word),
+            ("mails lost", &mut self.mails_lost),
+            ("mails repeated", &mut self.mails_repeated),
+            ("mails overtaking", &mut self.mails_overtaking),
         ]
     }
 }

@@ -329,7 +329,8 @@ impl Pair {
                     self.lines.iter_mut().filter(|line| line.link == link).for_each(|line| line.open[who] = false);
                 }
                 Effect::Dial { peer, endpoints } => self.dial(who, peer, endpoints.is_empty()),
-                Effect::CancelDial(_) => {}
+                // Nobody has a letterbox.
+                Effect::CancelDial(_) | Effect::OpenPost { .. } | Effect::Take(_) => {}
                 Effect::Reply { id, outcome } => self.replied(who, id, outcome.ok()),
                 Effect::Tell(event) => self.told(who, &event),
             }

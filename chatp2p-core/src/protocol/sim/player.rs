@@ -6,16 +6,19 @@ use std::time::Duration;
 use crate::clock::{Now, Wall};
 use crate::crypto::{Keyring, Olm, Seeded, Suite};
 use crate::identity::{Identity, PeerId, Username};
-use crate::record::{Endpoint, PeerRecord, PreKeys, SignedRecord};
+use crate::record::{Endpoint, ExchangeKey, Letterbox, LetterboxId, PeerRecord, PreKeys, SignedRecord};
 use crate::storage::{Change, ProfileData};
 
 use super::super::draw::Draw;
 use super::super::input::Input;
 use super::super::state::{Me, State};
-use super::{Cipher, Script};
+use super::{Cipher, Mail, Script};
 
 /// How many older copies of its database a node keeps.
 const MAX_BACKUPS: usize = 3;
+
+/// How long mail waits for an answer: some times as long as it may lie in a mailbox of a play.
+const MAIL_AGAIN: Duration = Duration::from_secs(60);
 
 /// By how much a clock that lies is wrong, and for how long it keeps to that: shorter than most lives.
 const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
@@ -30,6 +33,7 @@ pub(super) struct Player {
     pub(super) disk: ProfileData,
     pub(super) backups: Vec<ProfileData>,
     cipher: Cipher,
+    mail: Mail,
     /// How far its wall clock is ahead of others in the turns of its lie; `None` for one that is right.
     lie: Option<u64>,
     /// Those in its record, once it has lived.
@@ -59,6 +63,7 @@ impl Player {
             disk: ProfileData::default(),
             backups: Vec::new(),
             cipher: script.cipher,
+            mail: script.mail,
             lie: script.lying_clocks.then_some(u64::from(key[8])),
             pre_keys: None,
             state: None,
@@ -83,9 +88,22 @@ impl Player {
             endpoints: vec![Endpoint::memory(self.name.as_str()).ok()?],
             seq: u64::from(self.life) + 1,
             pre_keys: self.pre_keys,
-            letterboxes: Vec::new(),
+            letterboxes: self.letterbox().into_iter().collect(),
         };
         SignedRecord::sign(&self.identity, record).ok()
+    }
+
+    /// Where mail is left for it: another one in every third life.
+    fn letterbox(&self) -> Option<Letterbox> {
+        if self.mail == Mail::None {
+            return None;
+        }
+        let mut seed = self.identity.to_seed();
+        seed[24..28].copy_from_slice(&(self.life / 3).to_be_bytes());
+        seed[31] = 0xb0;
+        let id = LetterboxId::of(Identity::from_seed(&seed).peer_id());
+        let endpoints = vec![Endpoint::memory("mailbox").ok()?];
+        Some(Letterbox { mailbox: self.peer_id(), endpoints, id, seal: ExchangeKey::from_bytes(seed) })
     }
 
     /// Begins a new life from what is on the disk.
@@ -122,7 +140,7 @@ impl Player {
         }
         self.state = self.record().map(|record| {
             let me = Me { peer_id, username: name, record };
-            State::new(me, keyring, snapshot, seed, now)
+            State::new(me, keyring, snapshot, seed, now).mailing_again_after(MAIL_AGAIN)
         });
     }
 

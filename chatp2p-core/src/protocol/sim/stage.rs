@@ -3,6 +3,7 @@
 mod epilogue;
 mod faults;
 mod machines;
+mod mail;
 mod people;
 mod readers;
 mod wires;
@@ -14,14 +15,16 @@ use crate::crypto::{Olm, Seeded, Suite};
 use crate::identity::{PeerId, Username};
 use crate::message::{EntryId, Epoch};
 use crate::protocol::draw::Draw;
-use crate::protocol::input::{Command, CommandId, Input};
+use crate::protocol::input::{Command, CommandId, Input, LinkId};
 use crate::storage::Logs;
 
 use super::auditor::Auditor;
 use super::judge::{Judge, Tally};
 use super::network::{HALF_OPEN, Partitions, Wire};
 use super::player::Player;
-use super::{Cipher, Report, Script};
+use super::{Cipher, Mail, Report, Script};
+
+use mail::Letterboxes;
 
 /// Something that is going to happen.
 #[derive(Debug)]
@@ -40,6 +43,12 @@ enum Happening {
     Dialled(usize, u32, PeerId, u64),
     /// A node starts.
     Start(usize),
+    /// What a post has to leave reaches the mailbox.
+    Deposit(usize, u32, LinkId),
+    /// A node looks into its letterbox.
+    Collect(usize),
+    /// From now on nobody can be dialled.
+    Part,
     /// Somebody does something.
     Act,
     /// Something goes wrong.
@@ -59,6 +68,7 @@ pub(super) struct Stage {
     by_id: BTreeMap<PeerId, usize>,
     wires: BTreeMap<u64, Wire>,
     partitions: Partitions,
+    letterboxes: Letterboxes,
     tracker_silent_until: Duration,
     /// What each command was: who sends what to whom.
     commands: BTreeMap<(usize, CommandId), Vec<(usize, u64)>>,
@@ -99,6 +109,7 @@ impl Stage {
             players,
             wires: BTreeMap::new(),
             partitions: Partitions::default(),
+            letterboxes: Letterboxes::default(),
             tracker_silent_until: Duration::ZERO,
             commands: BTreeMap::new(),
             spoken: BTreeMap::new(),
@@ -124,8 +135,10 @@ impl Stage {
         for node in 0..self.players.len() {
             self.at(Duration::ZERO, Happening::Start(node));
         }
-        self.after_ms(50, Happening::Act);
-        self.after_ms(500, Happening::Fault);
+        match self.script.mail {
+            Mail::Alone => self.meet_first(),
+            Mail::None | Mail::Beside => self.begin_storm(),
+        }
         let storm = self.script.storm;
         self.run_until(storm);
         self.heal();
@@ -146,6 +159,15 @@ impl Stage {
         self.tally.keys_used = self.auditor.keys();
         let verdict = self.broken.take().map_or(judged, Err);
         Report { seed: self.seed, trace: self.trace.finalize().into(), tally: self.tally, verdict }
+    }
+
+    fn begin_storm(&mut self) {
+        self.calm = false;
+        self.after_ms(50, Happening::Act);
+        self.after_ms(500, Happening::Fault);
+        if self.script.mail != Mail::None {
+            (0..self.players.len()).for_each(|node| self.after_ms(100, Happening::Collect(node)));
+        }
     }
 
     fn at(&mut self, time: Duration, happening: Happening) {
@@ -202,12 +224,15 @@ impl Stage {
                     self.plan_wake(node);
                 }
             }
+            Happening::Deposit(node, life, link) => self.deposit(node, life, link),
+            Happening::Collect(node) => self.collect(node),
+            Happening::Part => self.part(),
             Happening::Act => self.act(),
             Happening::Fault => self.fault(),
         }
     }
 
-    /// The storm is over: everything runs, everybody can reach everybody.
+    /// The storm is over: everything runs, everybody can reach everybody, or everybody's letterbox.
     fn heal(&mut self) {
         self.calm = true;
         self.partitions.heal();
@@ -230,19 +255,26 @@ impl Stage {
     /// Whether everything is settled and nothing moves any more.
     fn is_quiet(&self) -> bool {
         let moves = |happening: &Happening| {
-            matches!(happening, Happening::Arrive(..) | Happening::Turn(..) | Happening::Start(_))
+            matches!(
+                happening,
+                Happening::Arrive(..) | Happening::Turn(..) | Happening::Start(_) | Happening::Deposit(..)
+            )
         };
-        self.is_settled() && self.players.iter().all(|player| player.inbox.is_empty()) && !self.plan.values().any(moves)
+        self.is_settled()
+            && self.letterboxes.are_empty()
+            && self.players.iter().all(|player| player.inbox.is_empty())
+            && !self.plan.values().any(moves)
     }
 
-    /// Whether everybody has one link to everybody, and nothing waits to be acknowledged.
+    /// Whether everybody has one link to everybody, or none where there are none, and nothing waits to be acknowledged.
     fn is_settled(&self) -> bool {
         let size = self.players.len();
         let wires = self.wires.values().filter(|wire| wire.open.contains(&true)).count();
-        wires == size * (size - 1) / 2
+        let others = if self.script.mail == Mail::Alone { 0 } else { size - 1 };
+        wires == size * others / 2
             && self.players.iter().all(|player| {
                 let waits = |logs: &Logs| logs.queued.0 > 0 || !logs.unacknowledged.is_empty();
-                player.state.as_ref().is_some_and(|state| state.connected().len() + 1 == size)
+                player.state.as_ref().is_some_and(|state| state.connected().len() == others)
                     && !player.disk.snapshot().logs.iter().any(waits)
             })
     }

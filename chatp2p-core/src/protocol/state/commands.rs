@@ -68,6 +68,7 @@ impl State {
         self.say(peer, entry, now, out);
         self.consider_dialling(peer, now.mono);
         self.start_dial_if_due(peer, now, out);
+        self.consider_mailing(peer, now, out);
         out.reply(id, Ok(Outcome::Sent { id: name, delivery }));
     }
 
@@ -130,12 +131,13 @@ impl State {
     /// The link on which an entry can go right now, with nothing before it.
     fn ready_link(&self, peer: PeerId, weight: usize) -> Option<LinkId> {
         let presence = self.presences.get(&peer).filter(|presence| presence.loading.is_none())?;
-        let link = self.links.get(&presence.active?)?;
+        let outlet = presence.outlet();
+        let link = self.links.get(&outlet?)?;
         let idle = match self.talks.get(&peer) {
             Some(talk) => talk.can_place() && talk.next(link.cursor) == Next::Nothing,
             None => true,
         };
-        if idle && link.in_flight.has_room_for(weight) { presence.active } else { None }
+        if idle && link.in_flight.has_room_for(weight) { outlet } else { None }
     }
 
     pub(super) fn forget_key(&mut self, id: CommandId, name: &Username, now: Now, out: &mut Decision) {

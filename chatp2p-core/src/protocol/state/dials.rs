@@ -99,6 +99,10 @@ impl State {
 
     /// Dials a contact where it was found, and where it was before.
     fn dial_contact(&mut self, peer: PeerId, fresh: Option<&SignedRecord>, out: &mut Decision) {
+        if let Some(fresh) = fresh {
+            // Not only where they are: where to leave mail, too, if they do not answer.
+            self.note_record(peer, fresh, out);
+        }
         let presence = self.presence(peer);
         if presence.dial != Dial::Finding {
             return;
@@ -195,6 +199,7 @@ impl State {
         if wanted && presence.links.is_empty() {
             presence.back_off(now.mono, &mut self.draw);
         }
+        self.consider_mailing(peer, now, out);
         self.tidy(peer);
     }
 
@@ -209,6 +214,7 @@ impl State {
         for waiter in std::mem::take(&mut presence.waiters) {
             out.reply(waiter.command, Err(Refusal::Unreachable("the attempt was given up".to_owned())));
         }
+        self.close_post(peer, out);
         self.tidy(peer);
     }
 

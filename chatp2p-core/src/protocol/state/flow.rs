@@ -5,6 +5,7 @@ use crate::code::Code;
 use crate::crypto::Ciphertext;
 use crate::identity::PeerId;
 use crate::message::{Body, Delivery, Entry, EntryId, Message, Position};
+use crate::record::PreKeys;
 use crate::storage::{Change, LoadLimit, LoggedEntry};
 
 use super::super::decision::{Ask, Decision, LoadId};
@@ -17,6 +18,18 @@ use super::State;
 
 /// The most entries of one reading from the store, and their bytes: enough to keep a link busy while the next comes.
 const LOAD: LoadLimit = LoadLimit { entries: 256, bytes: 1 << 20 };
+
+/// What became of an entry.
+pub(super) enum Taken {
+    /// It is here now, and this is where its epoch stands.
+    Now(Position),
+    /// It was here already; the same.
+    Before(Position),
+    /// It is the next one and cannot be read.
+    Unreadable,
+    /// Something before it is missing.
+    Gap,
+}
 
 impl State {
     /// Goes on where the other end of the active link says it is.
@@ -41,7 +54,7 @@ impl State {
     /// Sees to it that what can be sent is sent.
     pub(super) fn pump(&mut self, peer: PeerId, out: &mut Decision) {
         let Some(presence) = self.presences.get(&peer).filter(|presence| presence.loading.is_none()) else { return };
-        let Some(link) = presence.active.and_then(|link| self.links.get(&link)) else { return };
+        let Some(link) = presence.outlet().and_then(|link| self.links.get(&link)) else { return };
         let (entries, bytes) = link.in_flight.room();
         if !link.in_flight.is_empty() && (entries == 0 || bytes == 0) {
             return;
@@ -62,7 +75,7 @@ impl State {
 
     pub(super) fn loaded(&mut self, load: LoadId, entries: Option<Loaded>, now: Now, out: &mut Decision) {
         let waiting = self.presences.iter().find(|(_, presence)| presence.loading == Some(load));
-        let Some((peer, link)) = waiting.and_then(|(peer, presence)| Some((*peer, presence.active?))) else { return };
+        let Some((peer, link)) = waiting.and_then(|(peer, presence)| Some((*peer, presence.outlet()?))) else { return };
         self.presence(peer).loading = None;
         let (all_sent, last) = match entries {
             Some(Loaded::Queued(entries)) => self.send_queued(peer, link, entries, now, out),
@@ -70,7 +83,7 @@ impl State {
             // The store refused to read. The link is given up, and tried again after the back-off.
             None => return self.drop_link(link, now, out),
         };
-        if let (Some(name), Some(through)) = (self.contact_name(peer), last) {
+        if let (true, Some(name), Some(through)) = (self.is_up(peer), self.contact_name(peer), last) {
             out.tell(Event::Sent { peer: name, through });
         }
         // Where there was no room, the next acknowledgement makes some.
@@ -181,6 +194,8 @@ impl State {
             state.in_flight.push(Flying { epoch, n, weight, ciphertext, session });
             state.cursor = cursor;
             out.send(link, Frame::Entry(entry));
+            let peer = state.peer;
+            self.note_handed(peer, link, cursor);
         }
     }
 
@@ -204,8 +219,9 @@ impl State {
         }
     }
 
-    fn note_acknowledged(&mut self, peer: PeerId, position: Position, out: &mut Decision) {
+    pub(super) fn note_acknowledged(&mut self, peer: PeerId, position: Position, out: &mut Decision) {
         if let Some(last) = self.talk(peer).acknowledge(position) {
+            self.post_got_through(peer);
             out.change(Change::Acknowledged { peer, position });
             if let Some(name) = self.contact_name(peer) {
                 out.tell(Event::Delivered { peer: name, through: last.id });
@@ -214,26 +230,39 @@ impl State {
     }
 
     pub(super) fn entry(&mut self, link: LinkId, entry: &LogEntry, now: Now, out: &mut Decision) {
-        let Some(peer) = self.links.get(&link).map(|state| state.peer) else { return };
+        let Some((peer, Some(keys))) = self.links.get(&link).map(|state| (state.peer, state.keys)) else { return };
         if !self.is_known(peer) || self.is_blocked(peer) {
             // Refused, blocked or forgotten, and talking on until the link is closed.
             return;
         }
+        match self.take(peer, &keys.pre_keys, entry, out) {
+            Taken::Now(position) => {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.unreadable = 0;
+                }
+                out.ack(link, position);
+            }
+            Taken::Before(position) => out.ack(link, position),
+            Taken::Unreadable => self.unreadable(peer, link, entry, now, out),
+            Taken::Gap => self.ask_to_go_on(link, peer, out),
+        }
+    }
+
+    /// Takes the next entry of a contact's log, whichever way it came.
+    pub(super) fn take(&mut self, peer: PeerId, keys: &PreKeys, entry: &LogEntry, out: &mut Decision) -> Taken {
         match self.talk(peer).judge(entry) {
             Verdict::Next => {
-                let Some(content) = self.read(peer, link, entry) else {
-                    return self.unreadable(peer, link, entry, now, out);
-                };
+                let Some(content) = self.read(peer, keys, entry) else { return Taken::Unreadable };
                 let position = self.talk(peer).position(entry, &content);
                 self.talk(peer).advance(position);
                 match content {
                     Content::Entry(entry) => self.receive(peer, entry, position, out),
                     Content::Erased(_) => out.change(Change::Skipped { peer, position }),
                 }
-                out.ack(link, position);
+                Taken::Now(position)
             }
-            Verdict::Repeat(position) => out.ack(link, position),
-            Verdict::Gap => self.ask_to_go_on(link, peer, out),
+            Verdict::Repeat(position) => Taken::Before(position),
+            Verdict::Gap => Taken::Gap,
         }
     }
 
@@ -254,7 +283,7 @@ impl State {
     }
 
     /// Asks the other end to go on from where its log stands here; once for all that comes beyond the same gap.
-    fn ask_to_go_on(&mut self, link: LinkId, peer: PeerId, out: &mut Decision) {
+    pub(super) fn ask_to_go_on(&mut self, link: LinkId, peer: PeerId, out: &mut Decision) {
         let have = self.talk(peer).have();
         if let Some(state) = self.links.get_mut(&link)
             && state.asked_at.as_ref() != Some(&have)

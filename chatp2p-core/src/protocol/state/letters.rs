@@ -3,6 +3,7 @@
 use crate::clock::Now;
 use crate::crypto::{CipherError, Ciphertext, Nack, Offer};
 use crate::identity::PeerId;
+use crate::record::PreKeys;
 use crate::storage::Change;
 
 use super::super::decision::Decision;
@@ -68,12 +69,9 @@ impl State {
 
     /// Decrypts the next entry of a peer's log. `None` when that is impossible, or when what is inside is not what stands
     /// outside.
-    pub(super) fn read(&mut self, peer: PeerId, link: LinkId, entry: &LogEntry) -> Option<Content> {
-        let state = self.links.get_mut(&link)?;
-        let letter = self.keyring.decrypt(peer, &state.keys?.pre_keys, &entry.ciphertext).ok()?;
-        let content = inside(entry, peer, self.me.peer_id, &letter)?;
-        state.unreadable = 0;
-        Some(content)
+    pub(super) fn read(&mut self, peer: PeerId, keys: &PreKeys, entry: &LogEntry) -> Option<Content> {
+        let letter = self.keyring.decrypt(peer, keys, &entry.ciphertext).ok()?;
+        inside(entry, peer, self.me.peer_id, &letter)
     }
 
     /// As [`read`](Self::read), of a stranger's first message, and leaves no trace.

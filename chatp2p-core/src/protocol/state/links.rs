@@ -19,7 +19,7 @@ impl State {
         if dialled {
             self.presence(peer).dial = Dial::Idle;
         }
-        if self.stopping.is_some() || peer == self.me.peer_id || self.links.len() >= MAX_LINKS {
+        if self.stopping.is_some() || peer == self.me.peer_id || self.live_links() >= MAX_LINKS {
             out.close(link);
             if dialled {
                 self.dial_failed(peer, "no more links can be had", now, out);
@@ -29,6 +29,10 @@ impl State {
         self.links.insert(link, LinkState::new(peer, dialled, now.mono));
         self.presence(peer).links.insert(link);
         out.send(link, Frame::Hello { record: self.me.record.clone() });
+    }
+
+    fn live_links(&self) -> usize {
+        self.links.values().filter(|link| !matches!(link.phase, Phase::Posting(_))).count()
     }
 
     pub(super) fn frame(&mut self, link: LinkId, frame: Frame, now: Now, out: &mut Decision) {
@@ -53,7 +57,10 @@ impl State {
             (Frame::Ack(position), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
                 self.acknowledged(link, position, now, out);
             }
-            (Frame::Read(place), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => self.was_read(link, place, out),
+            (Frame::Read(place), Phase::Up | Phase::Left(_) | Phase::Leaving(_)) => {
+                let peer = state.peer;
+                self.was_read(peer, place, out);
+            }
             (Frame::Goodbye { reason }, _) => self.goodbye(link, &reason, now, out),
             // What comes before its time or after it counts for nothing; whoever sent it will be asked to go on.
             (
@@ -125,6 +132,7 @@ impl State {
         if let Some(state) = self.links.get_mut(&link) {
             state.phase = Phase::Up;
         }
+        self.close_post(peer, out);
         let presence = self.presence(peer);
         presence.failures = 0;
         presence.candidate = None;
@@ -250,8 +258,10 @@ impl State {
     /// Says goodbye on one link and keeps it open for the last acknowledgements.
     pub(super) fn leave(&mut self, link: LinkId, reason: &Reason, now: Now, out: &mut Decision) {
         let Some(state) = self.links.get_mut(&link) else { return };
-        if matches!(state.phase, Phase::Left(_) | Phase::Leaving(_)) {
-            return;
+        match state.phase {
+            Phase::Left(_) | Phase::Leaving(_) => return,
+            Phase::Posting(_) => return self.drop_link(link, now, out),
+            _ => {}
         }
         let peer = state.peer;
         state.phase = Phase::Left(now.mono + LEAVE_TIMEOUT);
@@ -279,6 +289,9 @@ impl State {
     pub(super) fn remove_link(&mut self, link: LinkId, now: Now, out: &mut Decision) {
         let Some(state) = self.links.remove(&link) else { return };
         let peer = state.peer;
+        if matches!(state.phase, Phase::Posting(_)) {
+            return self.rest_post(peer, now);
+        }
         self.presence(peer).links.remove(&link);
         self.lost(peer, link, now, out);
         if self.presence(peer).links.is_empty() {
@@ -289,6 +302,7 @@ impl State {
                 Phase::Up => self.redial(peer, now),
                 // Whoever wants to connect has been waiting for the old link to be gone.
                 Phase::Left(_) | Phase::Leaving(_) | Phase::Knocking(_) => self.consider_dialling(peer, now.mono),
+                Phase::Posting(_) => {}
             }
         }
         self.tidy(peer);

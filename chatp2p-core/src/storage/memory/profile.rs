@@ -291,6 +291,7 @@ impl ProfileData {
             }
             Change::ReadByMe { peer, place } => self.touch(*peer, undo).heads.read_by_me(*place)?,
             Change::HidesReading(hides) => self.hides_reading = *hides,
+            Change::Mailed { peer, place, at } => self.touch(*peer, undo).heads.mail(*place, *at)?,
         }
         Ok(())
     }
@@ -386,7 +387,9 @@ impl ProfileData {
         };
         let acknowledged = held.author == Author::Them || got(Heads::has_acknowledged);
         let read = held.author == Author::Me && got(Heads::has_read);
-        StoredMessage { peer: held.peer, author: held.author, entry: held.entry.clone(), place, acknowledged, read }
+        let mailed = held.author == Author::Me && got(Heads::has_mailed);
+        let entry = held.entry.clone();
+        StoredMessage { peer: held.peer, author: held.author, entry, place, acknowledged, read, mailed }
     }
 
     fn logs(&self, peer: PeerId, talk: &Talk) -> Option<Logs> {

@@ -3,6 +3,7 @@
 //! times as much.
 
 mod encryption;
+mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,21 +21,8 @@ use crate::message::{Author, Entry, EntryId, Place, Position};
 use crate::storage::heads::Heads;
 use crate::storage::{Change, Committed, Contact, Request, StorageError};
 use encryption::Encryption;
-
-const SEQ: &str = "seq";
-const HIDES_READING: &str = "hides_reading";
-
-/// The highest sequence number that was ever kept; 0 for none.
-pub(super) async fn seq<C: ConnectionTrait>(connection: &C) -> Result<u64, StorageError> {
-    let row = meta::Entity::find_by_id(SEQ).one(connection).await.map_err(refused)?;
-    let bytes = row.map(|row| row.value.try_into().map_err(|_| damaged("the sequence number cannot be read")));
-    Ok(bytes.transpose()?.map_or(0, u64::from_be_bytes))
-}
-
-/// Whether nobody is told what was read.
-pub(super) async fn hides_reading<C: ConnectionTrait>(connection: &C) -> Result<bool, StorageError> {
-    Ok(meta::Entity::find_by_id(HIDES_READING).one(connection).await.map_err(refused)?.is_some())
-}
+use notes::{HIDES_READING, SEQ};
+pub(super) use notes::{hides_reading, seq};
 
 /// The logs of these peers, or of all; with what belongs to each in order.
 pub(super) async fn heads<C: ConnectionTrait>(
@@ -143,7 +131,8 @@ impl<'a> Commit<'a> {
                 | Change::Skipped { peer, .. }
                 | Change::Encrypted { peer, .. }
                 | Change::ReadByThem { peer, .. }
-                | Change::ReadByMe { peer, .. } => drop(peers.insert(*peer)),
+                | Change::ReadByMe { peer, .. }
+                | Change::Mailed { peer, .. } => drop(peers.insert(*peer)),
             }
         }
         let mut heads = heads(turn, Some(&peers), vault).await?;
@@ -253,6 +242,7 @@ impl<'a> Commit<'a> {
             }
             Change::ReadByMe { peer, place } => self.heads(*peer)?.read_by_me(*place)?,
             Change::HidesReading(hides) => self.hides_reading = Some(*hides),
+            Change::Mailed { peer, place, at } => self.heads(*peer)?.mail(*place, *at)?,
         }
         Ok(())
     }

@@ -123,6 +123,8 @@ pub mod my_epochs {
         pub acknowledged: i64,
         pub acknowledged_hash: Option<Vec<u8>>,
         pub read: i64,
+        pub mailed: i64,
+        pub mailed_at: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -14,7 +14,7 @@ use crate::identity::Username;
 use crate::message::{Author, Entry, EntryId, Epoch, Place, Position};
 use crate::record::SignedRecord;
 use crate::storage::heads::Heads;
-use crate::storage::{Contact, EpochLog, LoggedEntry, Request, StorageError, StoredMessage, Unacknowledged};
+use crate::storage::{Contact, EpochLog, LoggedEntry, Mailed, Request, StorageError, StoredMessage, Unacknowledged};
 
 pub(super) fn peer(bytes: Vec<u8>) -> Result<PeerId, StorageError> {
     let bytes = bytes.try_into().map_err(|_| damaged("a stored key has not 32 bytes"))?;
@@ -96,6 +96,7 @@ pub(super) fn request_row(request: &Request, vault: &Vault) -> Result<requests::
 
 pub(super) fn epoch_log(peer: &PeerId, row: my_epochs::Model, vault: &Vault) -> Result<EpochLog, StorageError> {
     let at = (Epoch::new(number(row.epoch)), number(row.acknowledged));
+    let mailed = Mailed { n: number(row.mailed), at: Wall::from_millis(number(row.mailed_at)) };
     let hash = row.acknowledged_hash.map(|sealed| vault.open_hash(Hashed::Acknowledged, peer, at, &sealed));
     Ok(EpochLog {
         epoch: at.0,
@@ -103,6 +104,7 @@ pub(super) fn epoch_log(peer: &PeerId, row: my_epochs::Model, vault: &Vault) -> 
         acknowledged: at.1,
         acknowledged_hash: hash.transpose()?,
         read: number(row.read),
+        mailed: Some(mailed).filter(|mailed| mailed.n > 0),
     })
 }
 
@@ -123,6 +125,8 @@ pub(super) fn epoch_log_row(
         acknowledged: Set(bits(log.acknowledged)),
         acknowledged_hash: Set(hash.transpose()?),
         read: Set(bits(log.read)),
+        mailed: Set(log.mailed.map_or(0, |mailed| bits(mailed.n))),
+        mailed_at: Set(log.mailed.map_or(0, |mailed| bits(mailed.at.as_millis()))),
     })
 }
 
@@ -263,5 +267,6 @@ pub(super) fn stored_message(row: entries::Model, heads: &Heads, vault: &Vault) 
     let acknowledged = author == Author::Them || place.is_some_and(|(epoch, n)| heads.has_acknowledged(epoch, n));
     let read = author == Author::Me && place.is_some_and(|(epoch, n)| heads.has_read(epoch, n));
     let entry = entry(row, vault)?.ok_or_else(|| damaged("a message that is shown was erased"))?;
-    Ok(StoredMessage { peer, author, entry, place, acknowledged, read })
+    let mailed = author == Author::Me && place.is_some_and(|(epoch, n)| heads.has_mailed(epoch, n));
+    Ok(StoredMessage { peer, author, entry, place, acknowledged, read, mailed })
 }

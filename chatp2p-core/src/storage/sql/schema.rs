@@ -79,6 +79,7 @@ impl MigratorTrait for ProfileSchema {
             Box::new(ProfileContacts),
             Box::new(ProfileSealing),
             Box::new(ProfileReading),
+            Box::new(ProfileMailed),
         ]
     }
 }
@@ -277,6 +278,32 @@ impl MigrationTrait for ProfileReading {
 const PROFILE_READING: &str = "
 ALTER TABLE my_epochs ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE their_epochs ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
+";
+
+#[cfg(feature = "sqlite")]
+struct ProfileMailed;
+
+#[cfg(feature = "sqlite")]
+impl MigrationName for ProfileMailed {
+    fn name(&self) -> &str {
+        "profile_mailed"
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[async_trait::async_trait]
+impl MigrationTrait for ProfileMailed {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(PROFILE_MAILED).await?;
+        Ok(())
+    }
+}
+
+/// Up to which number an epoch was taken by mailboxes, 0 where nothing of it was; and when, in milliseconds since 1970.
+#[cfg(feature = "sqlite")]
+const PROFILE_MAILED: &str = "
+ALTER TABLE my_epochs ADD COLUMN mailed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE my_epochs ADD COLUMN mailed_at INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Brings the tables up to this version, all or nothing.

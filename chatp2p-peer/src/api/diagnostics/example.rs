@@ -38,6 +38,7 @@ impl Example for PeerReport {
                 next: closed.and_then(next),
             }],
             outbox: Outbox { messages: 2, bytes: 512, full: false },
+            mail: Some(Mailed { at: AT.to_owned(), ok: true, code: None, detail: None, next: None }),
             failed: Some(Step::Dialled.as_str().to_owned()),
             code: closed.map(|code| code.to_string()),
             detail: Some(format!("{ENDPOINT}: Connection refused (os error 111)")),

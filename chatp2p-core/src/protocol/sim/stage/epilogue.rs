@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::protocol::input::Command;
 
-use super::{Happening, Stage};
+use super::{Happening, Mail, Stage};
 
 /// How many messages everybody says to everybody at once: enough for several in a turn.
 const BURST: usize = 20;
@@ -16,12 +16,18 @@ const PROMPT: Duration = Duration::from_secs(5);
 /// How soon broken links must be back without anybody asking: some back-offs, should both ends dial at once.
 const REDIALLED: Duration = Duration::from_secs(30);
 
+/// How soon mail and its answer must be through: some looks into each letterbox, and before anything is mailed again.
+const BY_MAIL: Duration = Duration::from_secs(30);
+
 impl Stage {
     /// All is well: now what is said is acknowledged at once, what a link loses is asked for, and a link that breaks
     /// comes back by itself.
     pub(super) fn epilogue(&mut self) {
         if self.broken.is_none() && !self.is_quiet() {
             self.break_promise("the calm is over, and not everybody is connected and acknowledged".to_owned());
+        }
+        if self.script.mail == Mail::Alone {
+            return self.epilogue_by_mail();
         }
         self.everybody_talks();
         self.expect_settled(PROMPT, "what was said in the calm was not acknowledged promptly");
@@ -34,6 +40,15 @@ impl Stage {
             self.at(self.now, Happening::HangUp(wire, 0));
         }
         self.expect_settled(REDIALLED, "links that broke in the calm did not come back by themselves");
+        self.expect_read();
+    }
+
+    /// The same where there are no links: a letterbox is looked into now and then.
+    fn epilogue_by_mail(&mut self) {
+        self.everybody_talks();
+        self.expect_settled(BY_MAIL, "what was said in the calm was not acknowledged by mail");
+        self.everybody_reads();
+        self.run_until(self.now + BY_MAIL);
         self.expect_read();
     }
 

@@ -138,7 +138,12 @@ impl Stage {
         for effect in effects {
             match effect {
                 Effect::Send { link, frame } => self.transmit(node, life, link, &frame),
-                Effect::Close(link) => self.close(node, life, link),
+                Effect::Close(link) => {
+                    self.close(node, life, link);
+                    self.letterboxes.close_post(node, life, link);
+                }
+                Effect::OpenPost { link, peer, letterbox } => self.open_post(node, life, link, peer, &letterbox),
+                Effect::Take(mail) => self.taken(node, mail),
                 Effect::Dial { peer, endpoints } => self.dial(node, life, peer, endpoints.is_empty()),
                 Effect::CancelDial(peer) => drop(self.players[node].dials.remove(&peer)),
                 Effect::Reply { id, outcome } => self.replied(node, id, outcome.ok()),
@@ -176,6 +181,7 @@ impl Stage {
                 }
             }
             Event::Read { peer, .. } => self.check_read(node, peer),
+            Event::Mailed { peer, .. } => self.check_mailed(node, peer),
             _ => {}
         }
     }

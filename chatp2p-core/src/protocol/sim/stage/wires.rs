@@ -31,7 +31,8 @@ impl Stage {
             .by_id
             .get(&peer)
             .copied()
-            .filter(|to| self.players[*to].is_up() && !self.partitions.are_cut(from, *to, self.now));
+            .filter(|to| self.players[*to].is_up() && !self.partitions.are_cut(from, *to, self.now))
+            .filter(|_| !self.letterboxes.are_all_there_is);
         let Some(to) = to else {
             let reason = "nobody is there".to_owned();
             return self.reach(from, life, Input::DialFailed { peer, reason });
@@ -59,18 +60,13 @@ impl Stage {
     }
 
     pub(super) fn transmit(&mut self, node: usize, life: u32, link: LinkId, frame: &Frame) {
+        if let Some(other) = self.letterboxes.reader(node, life, link) {
+            let bytes = self.look_at(node, other, frame);
+            return self.hand_over(node, life, link, bytes, frame);
+        }
         let Some((number, end)) = self.wire_of(node, life, link) else { return };
         let other = self.wires[&number].ends[1 - end].0;
-        self.check_durable(node, other, frame);
-        if let Frame::Entry(entry) = frame
-            && let Err(what) = self.auditor.look(&*self.suite, &entry.ciphertext)
-        {
-            self.break_promise(format!("node {node}: {what}"));
-        }
-        self.tally.nacks += u64::from(matches!(frame, Frame::Nack(_)));
-        let bytes = wire::encode(frame);
-        self.trace.update(&bytes);
-        self.tally.frames += 1;
+        let bytes = self.look_at(node, other, frame);
         let rough = !self.calm;
         let cut = self.partitions.are_cut(node, other, self.now);
         let Some(wire) = self.wires.get_mut(&number) else { return };
@@ -89,6 +85,21 @@ impl Stage {
         for at in fate.arrivals.into_iter().flatten().filter(|_| !cut) {
             self.at(at, Happening::Arrive(number, 1 - end, bytes.clone()));
         }
+    }
+
+    /// Checks what leaves a node, whichever way it goes.
+    fn look_at(&mut self, node: usize, other: usize, frame: &Frame) -> Vec<u8> {
+        self.check_durable(node, other, frame);
+        if let Frame::Entry(entry) = frame
+            && let Err(what) = self.auditor.look(&*self.suite, &entry.ciphertext)
+        {
+            self.break_promise(format!("node {node}: {what}"));
+        }
+        self.tally.nacks += u64::from(matches!(frame, Frame::Nack(_)));
+        let bytes = wire::encode(frame);
+        self.trace.update(&bytes);
+        self.tally.frames += 1;
+        bytes
     }
 
     /// What a frame says must be on the disk before the frame leaves.
