@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::clock::{Now, Wall};
@@ -18,6 +19,7 @@ use crate::transport::secure::Purpose;
 use crate::transport::{Listener, Transport, TransportError};
 
 use super::collecting::OwnLetterboxes;
+use super::driver::MAX_VISITS;
 use super::enrol::{Enrolment, enrol};
 use super::trackers::{MAX_TRACKERS, Trackers};
 use super::{Node, NodeError};
@@ -57,6 +59,8 @@ pub(super) struct Parts {
     pub(super) mailbox: Option<Mailbox>,
     /// Where others leave mail for this node.
     pub(super) letterboxes: OwnLetterboxes,
+    /// A place for each visit to another's mailbox.
+    pub(super) visits: Arc<Semaphore>,
     started: Instant,
 }
 
@@ -184,6 +188,7 @@ impl NodeBuilder {
             inbound: self.inbound,
             mailbox: self.mailbox,
             letterboxes: OwnLetterboxes::default(),
+            visits: Arc::new(Semaphore::new(MAX_VISITS)),
             started: Instant::now(),
         };
         let mut snapshot = parts.store.load().await?;

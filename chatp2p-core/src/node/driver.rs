@@ -8,6 +8,7 @@ mod posts;
 mod trail;
 
 pub(super) use dials::{accept_all, dial_mailbox};
+pub(super) use posts::MAX_VISITS;
 pub(super) use trail::{Attempt, Owner, Sought};
 
 use std::collections::{BTreeMap, VecDeque};
@@ -150,8 +151,6 @@ pub(super) struct Driver {
     /// Links of callers that are not up yet.
     greeting: Crowd<LinkId>,
     dialling: Arc<Semaphore>,
-    /// Mailboxes.
-    visiting: Arc<Semaphore>,
     budget: Arc<DialBudget>,
     heard: heard::Heard,
     trail: trail::Trail,
@@ -187,7 +186,6 @@ impl Driver {
             calls: 0,
             greeting: Crowd::new(MAX_GREETINGS, MAX_CALLERS_PER_ADDRESS),
             dialling: Arc::new(Semaphore::new(dials::MAX_DIALS)),
-            visiting: Arc::new(Semaphore::new(posts::MAX_VISITS)),
             budget: Arc::default(),
             heard: heard::Heard::default(),
             trail: trail::Trail::default(),

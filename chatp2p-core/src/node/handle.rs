@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::identity::{PeerId, Username};
 use crate::mailbox::MailboxAddress;
@@ -21,13 +23,16 @@ use super::builder::{NodeBuilder, Parts};
 use super::collecting::OwnLetterboxes;
 use super::conversations::{self, Newest};
 use super::diagnosis::{NodeDiagnosis, PeerDiagnosis};
-use super::driver::{CommandError, Driver, INBOX, Inbound, View};
+use super::driver::{CommandError, Driver, INBOX, Inbound, MAX_VISITS, View};
 use super::enrol::Place;
 use super::trackers::{foremost, foremost_listed};
 use super::{
     ConversationPage, ConversationSummary, EVENT_BACKLOG, Events, HistoryPage, LastMessage, NodeError, NodeStatus,
     PeerNode, Receipt, ServedMailbox,
 };
+
+/// How long the last visits to mailboxes may hold up the end of a node.
+const LAST_MAIL_WITHIN: Duration = Duration::from_secs(2);
 
 /// A running peer.
 ///
@@ -367,6 +372,11 @@ impl PeerNode for Node {
             let _ = leave.send(());
         }
         while ending.announcers.join_next().await.is_some() {}
+        // Whoever came back only to look has their answers mailed before they are gone again.
+        let all = self.parts.visits.acquire_many(MAX_VISITS as u32);
+        if timeout(LAST_MAIL_WITHIN, all).await.is_err() {
+            tracing::info!("the node stops before all mail is left; it is left again in its next life");
+        }
         ending.driver.shutdown().await;
         Ok(())
     }

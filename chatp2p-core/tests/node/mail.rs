@@ -121,6 +121,28 @@ async fn what_was_mailed_comes_once_though_a_link_brings_it_too() {
     all_are(&a, Delivery::Read).await;
 }
 
+/// Whoever comes back only to look answers before they are gone again.
+#[tokio::test]
+async fn a_node_that_stops_leaves_its_last_mail_first() {
+    let town = Town::over_sockets().await;
+    let carol = Carol::of(&town, MailboxLimits::default()).await;
+    let (alice, bob) = (town.alice(), town.bob());
+    let (a, b) = (carol.start(&alice).await, carol.start(&bob).await);
+    introduce(&a, &b).await;
+    collects(&b).await;
+    b.stop().await.unwrap();
+    say(&a, &b, "are you there?").await;
+    all_are(&a, Delivery::Mailbox).await;
+    a.stop().await.unwrap();
+    let b = carol.start(&bob).await;
+    let mut events = b.subscribe();
+    next_event("her text", &mut events, |event| matches!(event, Event::Message(_)).then_some(())).await;
+    b.stop().await.unwrap();
+    drop(b);
+    let a = carol.start(&alice).await;
+    all_delivered(&a).await;
+}
+
 /// What is not durable at its reader is not taken from the mailbox.
 #[tokio::test]
 async fn mail_that_could_not_be_kept_comes_again() {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::code::Code;
@@ -22,7 +22,7 @@ use super::links::OUTGOING;
 use super::{Driver, Inbound, dial_mailbox};
 
 /// The most visits to mailboxes at the same time; more wait for their turn.
-pub(super) const MAX_VISITS: usize = 16;
+pub(in crate::node) const MAX_VISITS: usize = 16;
 
 /// How long a visit lasts when there is nothing more to leave: a person's pause between two messages.
 const LINGERS: Duration = Duration::from_secs(10);
@@ -51,7 +51,6 @@ struct Visit {
     record: SignedRecord,
     letterbox: Letterbox,
     endpoints: Vec<(Endpoint, Clearance)>,
-    turn: Arc<Semaphore>,
     inbox: mpsc::Sender<Inbound>,
 }
 
@@ -91,7 +90,6 @@ impl Driver {
             record: self.state.me().record.clone(),
             letterbox: post.letterbox.clone(),
             endpoints: post.letterbox.endpoints.iter().map(cleared).collect(),
-            turn: Arc::clone(&self.visiting),
             inbox: self.own_inbox.clone(),
         };
         self.tasks.spawn(visit.make(waiting));
@@ -108,7 +106,7 @@ impl Visit {
     }
 
     async fn leave_all(&self, waiting: &mut mpsc::Receiver<Posted>) -> Result<(), (Code, String)> {
-        let Ok(_turn) = self.turn.acquire().await else { return Ok(()) };
+        let Ok(_turn) = self.parts.visits.acquire().await else { return Ok(()) };
         // Drawn for this visit alone: the mailbox learns nothing of who it is.
         let nobody = Identity::generate().map_err(|error| (Code::StorageFailed, error.to_string()))?;
         let link = dial_mailbox(&self.parts, &nobody, self.letterbox.mailbox, &self.endpoints).await;
