@@ -10,6 +10,12 @@ export default ts.config(
   ...accessibility.configs['flat/recommended'],
   { files: ['**/*.vue'], languageOptions: { parserOptions: { parser: ts.parser } } },
   {
+    // What is expected of a browser and not waited for is never looked at.
+    files: ['e2e/**/*.ts', 'bench/**/*.ts'],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: { '@typescript-eslint/no-floating-promises': 'error' },
+  },
+  {
     rules: {
       'vue/no-v-html': 'error',
       'no-restricted-properties': [

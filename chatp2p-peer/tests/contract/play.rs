@@ -1,5 +1,6 @@
 //! The players: real processes of the real programs, on free ports, with their own data.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -246,6 +247,8 @@ impl Events {
                 | None => {
                     return None;
                 }
+                // As it ends for who did not read what was there.
+                Some(Err(Error::Io(error))) if error.kind() == ErrorKind::ConnectionReset => return None,
                 Some(other) => drop(other.unwrap()),
             }
         }

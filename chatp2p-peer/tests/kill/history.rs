@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::play::Peer;
 
-/// The most messages of a page.
-const PAGE: usize = 1_000;
+/// The most messages of a page: few enough that a page of long texts is answered in time by a busy machine.
+const PAGE: usize = 50;
 
 /// Everything that one peer wrote to another, as this peer has it, oldest first.
 pub(crate) async fn written_by(author: &str, of: &Peer, with: &str) -> Vec<String> {
