@@ -59,7 +59,7 @@ use part::Part;
 use play::until;
 use scale::setting;
 use stage::Stage;
-use storm::storm;
+use storm::{last_silence, storm};
 use talk::STREAMS;
 use tally::{Kind, Tally};
 
@@ -135,26 +135,33 @@ async fn whatever_fails_what_was_acknowledged_is_at_the_other_end_ten_seconds_la
     let mut stage = Stage::set().await;
     connect(&stage).await;
 
-    let (over, tally, said) = (watch::Sender::new(false), Arc::default(), Arc::new(AtomicUsize::new(0)));
+    let (over, hush) = (watch::Sender::new(false), watch::Sender::new(false));
+    let (tally, said) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+    let proxies = Part::ALL.map(|part| (part, Arc::clone(stage.proxy(part))));
     let (mut storms, mut talks) = (JoinSet::new(), JoinSet::new());
     let begun = Instant::now();
-    for part in Part::ALL {
-        let (proxy, draw) = (Arc::clone(stage.proxy(part)), Draw::new(seed.0, part.name()));
+    for (part, proxy) in proxies.clone() {
+        let draw = Draw::new(seed.0, part.name());
         storms.spawn(storm(part, proxy, draw, Arc::clone(&tally), over.subscribe()));
     }
     let killings = u32::try_from(Part::ALL.len() * kills.max(1)).unwrap();
     let every = TALK_PER_KILL * killings * u32::try_from(STREAMS.len()).unwrap() / u32::try_from(sends).unwrap();
     for stream in STREAMS {
-        talks.spawn(stream.talk(stage.api(stream.from), every, Arc::clone(&said), over.subscribe()));
+        talks.spawn(stream.talk(stage.api(stream.from), every, Arc::clone(&said), hush.subscribe()));
     }
     kill_all(&mut stage, (sends, kills), &said, &mut Draw::new(seed.0, "kills"), &tally).await;
     // The talk goes on as long as the storm does, which is not over before everything has happened to somebody.
     let missing = || Kind::OF_WIRES.iter().any(|kind| tally.lock().unwrap().of(*kind) == 0);
     until("a fault of each kind that is felt", async || (!missing()).then_some(())).await;
     over.send_replace(true);
-    let acknowledged: BTreeMap<String, Vec<u64>> = talks.join_all().await.into_iter().collect();
-    let then = storms.join_all().await.into_iter().max().unwrap();
-    let lasted = then - begun;
+    storms.join_all().await;
+    // What is said last is said while nobody hears anybody, and after that nobody says anything that would make a node dial.
+    let acknowledged: BTreeMap<String, Vec<u64>> = last_silence(&proxies, &tally, async {
+        hush.send_replace(true);
+        talks.join_all().await.into_iter().collect()
+    })
+    .await;
+    let (lasted, then) = (begun.elapsed(), Instant::now());
 
     let ways = [(Part::Alice, Part::Bob), (Part::Bob, Part::Alice)];
     let (there, back) =
@@ -167,10 +174,9 @@ async fn whatever_fails_what_was_acknowledged_is_at_the_other_end_ten_seconds_la
     // Each kill of a peer leaves a text of each of its streams without an answer, and those that knock at a dying program.
     let unanswered = said.load(Ordering::Relaxed) - count;
     assert!(unanswered <= STREAMS.len() * (3 * kills + 1), "{unanswered} got no answer");
-    for arrived in [there, back] {
-        assert!(arrived.is_some_and(|after| after <= HEALED_WITHIN), "{arrived:?} after the last fault");
-    }
-    for (from, to) in ways {
+    for ((from, to), after) in ways.into_iter().zip([there, back]) {
+        let well = after.is_some_and(|after| after <= HEALED_WITHIN);
+        assert!(well, "the newest of {from:?}'s was at {to:?}'s {after:?} after the last fault");
         is_whole(&stage, from, to, &acknowledged).await;
     }
 }

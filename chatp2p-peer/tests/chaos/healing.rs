@@ -15,7 +15,7 @@ use crate::talk::STREAMS;
 pub(crate) const HEALED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long is waited for what is late, so that it can be said how late.
-const LATE_BY: Duration = Duration::from_secs(60);
+const LATE_BY: Duration = Duration::from_secs(40);
 
 /// How often is looked.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::draw::Draw;
 use crate::part::Part;
@@ -27,20 +27,23 @@ const LATE: (u64, u64) = (5, 100);
 /// alone, and never that somebody notices.
 const SILENCE: (u64, u64) = (200, 1_500);
 
+/// How long the last silence is: longer than nodes wait before they dial again, so that they dial into it.
+const LAST_SILENCE: Duration = Duration::from_secs(2);
+
 /// How long after a cut it is looked who felt it.
 const CUT: Duration = Duration::from_millis(10);
 
-/// Strikes until told that it is over. Returns when the wire was well again after the last fault.
+/// Strikes until told that it is over. The wire is well when this returns.
 pub(crate) async fn storm(
     part: Part,
     proxy: Arc<Proxy>,
     mut draw: Draw,
     tally: Arc<Mutex<Tally>>,
     over: watch::Receiver<bool>,
-) -> Instant {
+) {
     // As cards are dealt: each kind comes before any comes again, and as often as the others.
     let mut kinds = Vec::new();
-    loop {
+    while !*over.borrow() {
         let kind = kinds.pop().unwrap_or_else(|| {
             kinds = Kind::OF_WIRES.to_vec();
             draw.shuffle(&mut kinds);
@@ -48,13 +51,29 @@ pub(crate) async fn storm(
         });
         let before = proxy.felt();
         strike(&proxy, kind, &mut draw).await;
-        let well = Instant::now();
         tally.lock().unwrap().add(kind, part, proxy.felt() > before);
-        if *over.borrow() {
-            return well;
-        }
         sleep(draw.millis(PAUSE)).await;
     }
+}
+
+/// The last fault of all: everything is cut at once, and silent for whoever dials then. It goes on until `meanwhile` is done.
+pub(crate) async fn last_silence<T>(
+    proxies: &[(Part, Arc<Proxy>)],
+    tally: &Mutex<Tally>,
+    meanwhile: impl Future<Output = T>,
+) -> T {
+    let before: Vec<usize> = proxies.iter().map(|(_, proxy)| proxy.felt()).collect();
+    for (_, proxy) in proxies {
+        proxy.turn(Weather::Swallowed);
+        proxy.cut();
+    }
+    sleep(LAST_SILENCE).await;
+    let done = meanwhile.await;
+    for ((part, proxy), before) in proxies.iter().zip(before) {
+        tally.lock().unwrap().add(Kind::HalfOpen, *part, proxy.felt() > before);
+        proxy.turn(Weather::Fair);
+    }
+    done
 }
 
 async fn strike(proxy: &Proxy, kind: Kind, draw: &mut Draw) {
