@@ -22,7 +22,7 @@ impl Part {
     /// All of them, in the order in which they are started: each knows those before it.
     pub(crate) const ALL: [Self; 4] = [Self::OneTracker, Self::OtherTracker, Self::Alice, Self::Bob];
 
-    const TRACKERS: [Self; 2] = [Self::OneTracker, Self::OtherTracker];
+    pub(crate) const TRACKERS: [Self; 2] = [Self::OneTracker, Self::OtherTracker];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {

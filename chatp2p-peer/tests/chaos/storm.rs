@@ -56,21 +56,21 @@ pub(crate) async fn storm(
     }
 }
 
-/// The last fault of all: everything is cut at once, and silent for whoever dials then. It goes on until `meanwhile` is done.
+/// The last fault of all: these are cut at once, and silent for whoever dials then. It goes on until `meanwhile` is done.
 pub(crate) async fn last_silence<T>(
-    proxies: &[(Part, Arc<Proxy>)],
+    proxies: Vec<(Part, Arc<Proxy>)>,
     tally: &Mutex<Tally>,
     meanwhile: impl Future<Output = T>,
 ) -> T {
     let before: Vec<usize> = proxies.iter().map(|(_, proxy)| proxy.felt()).collect();
-    for (_, proxy) in proxies {
+    for (_, proxy) in &proxies {
         proxy.turn(Weather::Swallowed);
         proxy.cut();
     }
     sleep(LAST_SILENCE).await;
     let done = meanwhile.await;
-    for ((part, proxy), before) in proxies.iter().zip(before) {
-        tally.lock().unwrap().add(Kind::HalfOpen, *part, proxy.felt() > before);
+    for ((part, proxy), before) in proxies.into_iter().zip(before) {
+        tally.lock().unwrap().add(Kind::HalfOpen, part, proxy.felt() > before);
         proxy.turn(Weather::Fair);
     }
     done
