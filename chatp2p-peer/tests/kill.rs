@@ -7,11 +7,15 @@ mod history;
 #[path = "contract/http.rs"]
 #[allow(dead_code, reason = "the contract uses more of it")]
 mod http;
+#[path = "kill/insist.rs"]
+mod insist;
 #[path = "kill/line.rs"]
 mod line;
 #[path = "contract/play.rs"]
 #[allow(dead_code, reason = "the contract uses more of it")]
 mod play;
+#[path = "kill/scale.rs"]
+mod scale;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,8 +28,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use history::{Damage, compare, written_by};
-use line::{Line, Said};
-use play::{Peer, Program, WITHIN, running, running_at, tracker, until};
+use insist::insist;
+use line::Line;
+use play::{Peer, Program, running, running_at, tracker, until};
+use scale::setting;
 
 /// How many messages are sent in all. `CHATP2P_KILL_SENDS` and `CHATP2P_KILL_ROUNDS` make a thorough run of it.
 const SENDS: usize = 1_500;
@@ -36,7 +42,7 @@ const ROUNDS: usize = 3;
 /// Who talks: three streams one way, one the other, so that both ends have a log of their own to lose.
 const STREAMS: [(&str, Side); 4] = [("a", Side::Alice), ("b", Side::Alice), ("c", Side::Alice), ("d", Side::Bob)];
 
-/// How soon a stream tries again when the outbox is full or its peer is away.
+/// How often is looked whether the last messages have arrived.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long the last messages may take to arrive.
@@ -46,10 +52,6 @@ const ARRIVED_WITHIN: Duration = Duration::from_secs(60);
 enum Side {
     Alice,
     Bob,
-}
-
-fn setting(name: &str, otherwise: usize) -> usize {
-    std::env::var(name).map_or(otherwise, |value| value.parse().expect("a number"))
 }
 
 /// Sends one text after the other until all are said, and returns the numbers of those that were answered with success.
@@ -64,21 +66,8 @@ async fn talk(
     let mut line = Line::default();
     let mut acknowledged = Vec::new();
     for n in 0..sends as u64 {
-        let begun = Instant::now();
-        loop {
-            assert!(begun.elapsed() < WITHIN, "{stream}/{n} is never taken");
-            let at = *api.borrow();
-            match line.say(at, to, &format!("{stream}/{n}")).await {
-                Said::Answered(200) => acknowledged.push(n),
-                Said::Unanswered => {}
-                // Nothing was taken: the same text may be said again.
-                Said::Away | Said::Answered(507) => {
-                    sleep(PAUSE).await;
-                    continue;
-                }
-                Said::Answered(status) => panic!("{stream}/{n} was answered with {status}"),
-            }
-            break;
+        if insist(&mut line, &api, to, &format!("{stream}/{n}")).await {
+            acknowledged.push(n);
         }
         said.fetch_add(1, Ordering::Relaxed);
     }

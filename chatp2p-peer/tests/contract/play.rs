@@ -97,9 +97,16 @@ pub(crate) fn tracker_program() -> PathBuf {
     tracker
 }
 
-pub(crate) async fn tracker_at(bind: &str) -> Program {
+/// The command that starts a tracker, which keeps what it knows in this folder or, without one, in memory alone.
+pub(crate) fn tracker_command(bind: &str, data: Option<&Path>) -> Command {
+    let database = data.map(|data| format!("sqlite:{}", data.join("tracker.sqlite").display()));
     let mut command = Command::new(tracker_program());
-    Program::start(command.args(["--bind", bind, "--database", "memory"])).await
+    command.args(["--bind", bind, "--database", database.as_deref().unwrap_or("memory")]);
+    command
+}
+
+pub(crate) async fn tracker_at(bind: &str) -> Program {
+    Program::start(&mut tracker_command(bind, None)).await
 }
 
 pub(crate) async fn tracker() -> Program {

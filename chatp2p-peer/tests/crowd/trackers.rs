@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use crate::http::{self, Answer};
-use crate::play::{Program, running, tracker, tracker_at, tracker_program};
+use crate::play::{Program, running, tracker, tracker_at, tracker_command};
 use crate::tap::Wire;
 
 /// A heartbeat comes every 30 seconds, and registering again right after it.
@@ -68,9 +67,8 @@ fn overheard(wire: &Wire) -> Value {
 
 #[tokio::test]
 async fn a_stranger_can_neither_move_nor_remove_nor_keep_alive_a_nodes_name() {
-    let mut command = Command::new(tracker_program());
-    command.args(["--bind", "127.0.0.1:0", "--database", "memory", "--ttl", &TTL.to_string()]);
-    let tracker = Program::start(&mut command).await;
+    let mut command = tracker_command("127.0.0.1:0", None);
+    let tracker = Program::start(command.args(["--ttl", &TTL.to_string()])).await;
     let at = tracker.api;
     let (wire, links) = (Wire::to(at).await, Wire::to_peer().await);
     let _alice = links.peer("alice", wire.at).await;

@@ -14,12 +14,11 @@ use poem::{Request, Response, endpoint::make};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tokio::net::TcpListener;
-use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use crate::ask::{connects, diagnosis, fails, finds, is_well, with_flags};
 use crate::http;
-use crate::play::{self, Program, running, tracker_program};
+use crate::play::{self, Program, running, tracker_command};
 use crate::tap::Wire;
 
 /// Registers somebody who has a key and no program.
@@ -42,8 +41,7 @@ async fn ask(at: SocketAddr, method: &str, path: &str, body: Option<Value>) {
 
 /// A tracker that keeps what it knows over its end.
 async fn lasting(bind: &str, data: &std::path::Path) -> Program {
-    let database = format!("sqlite:{}", data.join("tracker.sqlite").display());
-    Program::start(Command::new(tracker_program()).args(["--bind", bind, "--database", &database])).await
+    Program::start(&mut tracker_command(bind, Some(data))).await
 }
 
 #[tokio::test]

@@ -14,8 +14,23 @@ use tokio::task::JoinSet;
 
 use crate::play::{Peer, Program};
 
-/// Another address of this machine, where a peer listens whose own address is the wire's.
-const BEHIND: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// Another address of this machine, where a program listens whose own address is the wire's.
+pub(crate) const BEHIND: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// The flags of a peer that others reach where this wire begins alone, and that listens where it ends.
+pub(crate) fn behind(
+    (at, to): (SocketAddr, SocketAddr),
+    command: &mut Command,
+    name: &str,
+    data: &Path,
+    trackers: &[SocketAddr],
+) {
+    command.args(["--bind", "127.0.0.1:0", "--p2p", &to.to_string()]);
+    command.args(["--advertise", &at.ip().to_string(), "--username", name, "--data-dir"]).arg(data);
+    for tracker in trackers {
+        command.args(["--tracker", &format!("http://{tracker}")]);
+    }
+}
 
 /// A wire to one address.
 #[derive(Debug)]
@@ -76,9 +91,7 @@ impl Wire {
 
     /// The flags of a peer that others reach over this wire alone.
     pub(crate) fn behind(&self, command: &mut Command, name: &str, data: &Path, tracker: SocketAddr) {
-        command.args(["--bind", "127.0.0.1:0", "--p2p", &self.to.to_string()]);
-        command.args(["--advertise", &self.at.ip().to_string(), "--username", name]);
-        command.args(["--tracker", &format!("http://{tracker}"), "--data-dir"]).arg(data);
+        behind((self.at, self.to), command, name, data, &[tracker]);
     }
 
     /// A peer that others reach over this wire alone.
