@@ -22,6 +22,7 @@ const LETTERS: &str = "chatp2p-core/src/protocol/state/letters.rs";
 const LINKS: &str = "chatp2p-core/src/protocol/state/links.rs";
 const LOG: &str = "chatp2p-core/src/protocol/log.rs";
 const MACHINES: &str = "chatp2p-core/src/protocol/sim/stage/machines.rs";
+const MAIL: &str = "chatp2p-core/src/protocol/state/mail.rs";
 const MESSAGE: &str = "chatp2p-core/src/message.rs";
 const NAMES: &str = "chatp2p-core/src/protocol/state/names.rs";
 const STATE: &str = "chatp2p-core/src/protocol/state.rs";
@@ -129,8 +130,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         name: "forget to ask across a gap",
         breaks: "what a link lost is asked for",
         file: FLOW,
-        text: "Verdict::Gap => self.ask_to_go_on(link, peer, out),",
-        replacement: "Verdict::Gap => {\n                let _ = Self::ask_to_go_on;\n            }",
+        text: "Taken::Gap => self.ask_to_go_on(link, peer, out),",
+        replacement: "Taken::Gap => {\n                let _ = Self::ask_to_go_on;\n            }",
     },
     Mutation {
         name: "forget to redial",
@@ -306,5 +307,26 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: LOG,
         text: "        if n == 0 || known >= Some((index, n)) {\n",
         replacement: "        if n == 0 || known == Some((index, n)) {\n",
+    },
+    Mutation {
+        name: "take what was mailed for kept",
+        breaks: "a mailbox has signed for what is told to be there",
+        file: MAIL,
+        text: "let kept = entries.min(post.handed.len());",
+        replacement: "let kept = if entries > 0 { post.handed.len() } else { 0 };",
+    },
+    Mutation {
+        name: "mail nothing again",
+        breaks: "what a mailbox has lost is mailed again",
+        file: MAIL,
+        text: "            state.cursor = cursor;\n            state.in_flight.clear();\n            state.asked_at = None;",
+        replacement: "            let _ = cursor;\n            state.in_flight.clear();\n            state.asked_at = None;",
+    },
+    Mutation {
+        name: "say nothing of what is missing in mail",
+        breaks: "a reader that was put back gets by mail what it lost",
+        file: MAIL,
+        text: "            Taken::Gap => self.ask_to_go_on(link, peer, out),",
+        replacement: "            Taken::Gap => {}",
     },
 ];
