@@ -1,4 +1,4 @@
-//! Two peers and two trackers while everything fails: the wires between them are late, cut, silent, held and sliced, and each
+//! Two peers, the mailbox of a third, and two trackers while everything fails: the wires between them are late, cut, silent, held and sliced, and each
 //! program is killed again and again, with `kill -9`, in the middle of a talk. Whatever was answered with success is at the other
 //! end within ten seconds of the last fault, once and in order, and nobody has to do anything about it: they are connected
 //! once, at the beginning, and find each other again by themselves.
@@ -86,23 +86,29 @@ impl Drop for Seed {
     }
 }
 
-/// Kills every program as often as this, in an order that is drawn, evenly over what is said.
+/// Kills every program as often as this, in an order that is drawn, evenly over what is said. Before each kill it is looked
+/// whether each of the two has had its last mail kept; says how often that was so.
 async fn kill_all(
     stage: &mut Stage,
     (sends, kills): (usize, usize),
     said: &AtomicUsize,
     draw: &mut Draw,
     tally: &Mutex<Tally>,
-) {
+) -> usize {
+    let mut mailed = 0;
     let mut order = Part::ALL.repeat(kills);
     draw.shuffle(&mut order);
     for (n, part) in order.iter().enumerate() {
         let due = (n + 1) * sends / (order.len() + 1);
         until("more that is said", async || (said.load(Ordering::Relaxed) >= due).then_some(())).await;
+        for (from, to) in [(Part::Alice, Part::Bob), (Part::Bob, Part::Alice)] {
+            mailed += usize::from(stage.has_mailed(from, to).await);
+        }
         stage.kill(*part, draw.millis(AWAY)).await;
         tally.lock().unwrap().add(Kind::Kill, *part, true);
     }
     until("the last text", async || (said.load(Ordering::Relaxed) >= sends).then_some(())).await;
+    mailed
 }
 
 /// Connects the two, and sees to it that each is known to be behind its proxy alone, or what fails there would say nothing.
@@ -149,7 +155,7 @@ async fn whatever_fails_what_was_acknowledged_is_at_the_other_end_ten_seconds_la
     for stream in STREAMS {
         talks.spawn(stream.talk(stage.api(stream.from), every, Arc::clone(&said), hush.subscribe()));
     }
-    kill_all(&mut stage, (sends, kills), &said, &mut Draw::new(seed.0, "kills"), &tally).await;
+    let mailed = kill_all(&mut stage, (sends, kills), &said, &mut Draw::new(seed.0, "kills"), &tally).await;
     // The talk goes on as long as the storm does, which is not over before everything has happened to somebody.
     let missing = || Kind::OF_WIRES.iter().any(|kind| tally.lock().unwrap().of(*kind) == 0);
     until("a fault of each kind that is felt", async || (!missing()).then_some(())).await;
@@ -172,7 +178,9 @@ async fn whatever_fails_what_was_acknowledged_is_at_the_other_end_ten_seconds_la
     let tally = Arc::into_inner(tally).unwrap().into_inner().unwrap();
     println!("{count} of {} sends answered within {lasted:?}; {tally}", said.load(Ordering::Relaxed));
     println!("all of alice's was there {there:?} after the last fault, all of bob's {back:?}");
+    println!("of {} looks, {mailed} found that the last mail was kept", 2 * Part::ALL.len() * kills);
     is_storm(&tally, kills, lasted);
+    assert!(mailed > 0, "nothing went by mail");
     // Each kill of a peer leaves a text of each of its streams without an answer, and those that knock at a dying program.
     let unanswered = said.load(Ordering::Relaxed) - count;
     assert!(unanswered <= STREAMS.len() * (3 * kills + 1), "{unanswered} got no answer");

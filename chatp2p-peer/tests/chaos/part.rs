@@ -14,13 +14,15 @@ use crate::tap::behind;
 pub(crate) enum Part {
     OneTracker,
     OtherTracker,
+    /// A third peer, who keeps mail for the two.
+    Mailbox,
     Alice,
     Bob,
 }
 
 impl Part {
     /// All of them, in the order in which they are started: each knows those before it.
-    pub(crate) const ALL: [Self; 4] = [Self::OneTracker, Self::OtherTracker, Self::Alice, Self::Bob];
+    pub(crate) const ALL: [Self; 5] = [Self::OneTracker, Self::OtherTracker, Self::Mailbox, Self::Alice, Self::Bob];
 
     pub(crate) const TRACKERS: [Self; 2] = [Self::OneTracker, Self::OtherTracker];
 
@@ -28,6 +30,7 @@ impl Part {
         match self {
             Self::OneTracker => "one tracker",
             Self::OtherTracker => "other tracker",
+            Self::Mailbox => "carol",
             Self::Alice => "alice",
             Self::Bob => "bob",
         }
@@ -37,10 +40,14 @@ impl Part {
     pub(crate) fn command(self, proxy: &Proxy, data: &Path, stage: &Stage) -> Command {
         match self {
             Self::OneTracker | Self::OtherTracker => tracker_command(&proxy.to.to_string(), Some(data)),
-            Self::Alice | Self::Bob => {
+            Self::Mailbox | Self::Alice | Self::Bob => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_chatp2p-peer"));
                 let trackers = Self::TRACKERS.map(|tracker| stage.proxy(tracker).at);
                 behind((proxy.at, proxy.to), &mut command, self.name(), data, &trackers);
+                match stage.mailbox() {
+                    Some(address) if self != Self::Mailbox => command.args(["--use-mailbox", address]),
+                    _ => command.arg("--mailbox"),
+                };
                 command
             }
         }

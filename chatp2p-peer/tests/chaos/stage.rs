@@ -23,7 +23,11 @@ struct Player {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(crate) struct Stage(BTreeMap<Part, Player>);
+pub(crate) struct Stage {
+    players: BTreeMap<Part, Player>,
+    /// What whoever keeps mail tells the others, for as long as the play lasts.
+    mailbox: Option<String>,
+}
 
 impl Stage {
     /// Starts all, one after the other.
@@ -33,7 +37,11 @@ impl Stage {
             let (proxy, data) = (Arc::new(Proxy::open().await), TempDir::new().unwrap());
             let peer = stage.start(part, &proxy, data).await;
             let api = watch::Sender::new(peer.program.api);
-            stage.0.insert(part, Player { peer, proxy, api });
+            if part == Part::Mailbox {
+                let address = peer.get("/status").await.json()["mailbox"]["address"].clone();
+                stage.mailbox = Some(address.as_str().expect("a mailbox with an address").to_owned());
+            }
+            stage.players.insert(part, Player { peer, proxy, api });
         }
         stage
     }
@@ -45,24 +53,35 @@ impl Stage {
 
     /// Ends a program as a power cut would, and starts it again after a while with what it has kept, where it was.
     pub(crate) async fn kill(&mut self, part: Part, away: Duration) {
-        let Player { peer, proxy, api } = self.0.remove(&part).unwrap();
+        let Player { peer, proxy, api } = self.players.remove(&part).unwrap();
         peer.program.kill().await;
         sleep(away).await;
         let peer = self.start(part, &proxy, peer.data).await;
         api.send_replace(peer.program.api);
-        self.0.insert(part, Player { peer, proxy, api });
+        self.players.insert(part, Player { peer, proxy, api });
+    }
+
+    /// The address of the mailbox, once there is one.
+    pub(crate) fn mailbox(&self) -> Option<&str> {
+        self.mailbox.as_deref()
+    }
+
+    /// Whether the last mail from one to the other was kept. Who is started anew knows nothing of the mail before.
+    pub(crate) async fn has_mailed(&self, from: Part, to: Part) -> bool {
+        let told = self.peer(from).get(&format!("/diagnostics/{}", to.name())).await;
+        told.status == 200 && told.json()["mail"]["ok"] == true
     }
 
     pub(crate) fn peer(&self, part: Part) -> &Peer {
-        &self.0[&part].peer
+        &self.players[&part].peer
     }
 
     pub(crate) fn proxy(&self, part: Part) -> &Arc<Proxy> {
-        &self.0[&part].proxy
+        &self.players[&part].proxy
     }
 
     /// Where its API is, which moves when it is started again.
     pub(crate) fn api(&self, part: Part) -> watch::Receiver<SocketAddr> {
-        self.0[&part].api.subscribe()
+        self.players[&part].api.subscribe()
     }
 }
