@@ -89,7 +89,7 @@ impl NodeBuilder {
     }
 
     /// Whether to start even while no tracker can be reached, if there is somebody among the contacts to be found where they
-    /// were last. Not if not said. Trackers are joined when they come back.
+    /// were last, or a mailbox to be served. Not if not said. Trackers are joined when they come back.
     pub const fn may_start_unlisted(mut self, may: bool) -> Self {
         self.may_start_unlisted = may;
         self
@@ -197,8 +197,9 @@ impl NodeBuilder {
         keyring.turn_fallback_key_if_due(parts.now().wall);
         parts.letterboxes = OwnLetterboxes::at(self.use_mailboxes, &mut keyring, parts.now().wall)?;
         let pre_keys = keyring.pre_keys();
-        // Who knows nobody, and whom nobody can find, need not be there.
-        let must_be_listed = !self.may_start_unlisted || snapshot.contacts.iter().all(|contact| contact.forgotten);
+        // Who knows nobody, and whom nobody can find, need not be there. A mailbox is found by its address.
+        let is_alone = snapshot.contacts.iter().all(|contact| contact.forgotten) && parts.mailbox.is_none();
+        let must_be_listed = !self.may_start_unlisted || is_alone;
         let changes: Vec<Change> = key_changes(&mut keyring)?;
         let Enrolment { record, places } = enrol(&parts, seq, pre_keys, changes, must_be_listed).await?;
         let me = parts.me(record);

@@ -7,7 +7,7 @@ use chatp2p_core::mailbox::{Mailbox, MailboxAddress, MailboxLimits};
 use chatp2p_core::message::Delivery;
 use chatp2p_core::node::{Event, HistoryPage, Node, NodeError, PeerNode};
 use chatp2p_core::storage::{MailAmount, MailUsage, MemoryMail};
-use chatp2p_core::testing::node::{next_event, texts_from, until};
+use chatp2p_core::testing::node::{Trouble, next_event, texts_from, until};
 
 use crate::town::{Person, Town, all_delivered, introduce, numbered, say, ticks};
 
@@ -225,6 +225,18 @@ async fn a_mailbox_that_is_away_is_told_and_used_when_it_is_back() {
     let b = start(&bob).await;
     collects(&b).await;
     all_delivered(&a).await;
+}
+
+/// Those who use it know where it is.
+#[tokio::test]
+async fn a_mailbox_is_there_though_no_tracker_is() {
+    let town = Town::in_memory().await;
+    town.tracker.set(Trouble::Down);
+    let carol = town.carol();
+    let refused = carol.builder().may_start_unlisted(true).start().await.expect_err("nobody is there to be found");
+    assert_eq!(refused.code(), Code::TrackerUnreachable);
+    let mailbox = Mailbox::open(Arc::new(MemoryMail::new()), MailboxLimits::default()).await.unwrap();
+    let _c = carol.builder().may_start_unlisted(true).mailbox(mailbox).start().await.expect("starts");
 }
 
 #[tokio::test]
