@@ -10,6 +10,13 @@ mod memory;
 #[allow(dead_code, reason = "the contract uses more of it")]
 mod play;
 
+use chatp2p_core::identity::Identity;
+use chatp2p_core::mailbox::mail::MAIL_SIZES;
+use chatp2p_core::mailbox::wire::Refusal;
+use chatp2p_core::mailbox::{Depositor, MailboxError};
+use chatp2p_core::tracker::{HttpTracker, Tracker};
+use chatp2p_core::transport::secure::{self, Purpose};
+use chatp2p_core::transport::{Clearance, Transport, WebSocketTransport};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -176,4 +183,56 @@ async fn a_mailbox_that_is_killed_loses_nothing_that_it_has_signed_for() {
     until("bob has all of it", async || (texts(&bob, WRITER).await.len() >= TEXTS).then_some(())).await;
     assert_eq!(texts(&bob, WRITER).await, said());
     drop(alices);
+}
+
+/// Fills the letterbox of whoever goes by this name at the tracker with what nobody can read, as anybody may who knows it.
+async fn fill_letterbox(tracker: &Program, of: &str) {
+    let tracker = HttpTracker::new(&format!("http://{}", tracker.api)).unwrap();
+    let record = tracker.find(&of.parse().unwrap()).await.unwrap().unwrap().record.unwrap();
+    let letterbox = record.record().letterboxes[0].clone();
+    let link = WebSocketTransport::new().dial(&letterbox.endpoints[0], &Clearance::of_the_user()).await.unwrap();
+    let nobody = Identity::generate().unwrap();
+    let link = secure::client(link, &nobody, letterbox.mailbox, Purpose::Mailbox).await.unwrap();
+    let mut depositor = Depositor::new(link).unwrap();
+    let mut size = MAIL_SIZES.len() - 1;
+    for n in 0_u64.. {
+        let mut garbage = vec![0; MAIL_SIZES[size] + 49];
+        garbage[0] = 1;
+        garbage[1..9].copy_from_slice(&n.to_be_bytes());
+        match depositor.deposit(&letterbox, garbage).await {
+            Ok(_kept) => {}
+            // Where the largest has no place any more, smaller ones may.
+            Err(MailboxError::Refused(Refusal::Full)) if size > 0 => size -= 1,
+            Err(MailboxError::Refused(Refusal::Full)) => return,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_letterbox_is_told_and_mended_by_its_owner_who_collects() {
+    let tracker = play::tracker().await;
+    let (carol, address) = keeper(&tracker, tempdir().unwrap(), "127.0.0.1:0").await;
+    let flags = ["--use-mailbox", &address];
+    let alice = start(WRITER, &tracker, tempdir().unwrap(), &[]).await;
+    let bob = start(READER, &tracker, tempdir().unwrap(), &flags).await;
+    drop(link(&alice, &bob).await);
+    collects(&bob).await;
+    // Killed, for whoever leaves in good order is unlisted.
+    let Peer { program, data: bobs, .. } = bob;
+    program.kill().await;
+    fill_letterbox(&tracker, READER).await;
+    assert_eq!(alice.say(READER, CANARY).await.status, 200);
+    let mail = until("that it is full is told", async || {
+        let told = alice.get(&format!("/diagnostics/{READER}")).await.json();
+        (told["mail"]["ok"] == false).then(|| told["mail"].clone())
+    })
+    .await;
+    assert_eq!(mail["code"], "mailbox_full", "{mail:#}");
+    assert!(mail["next"].as_str().unwrap().contains("until the other end has collected"), "{mail:#}");
+    let bob = start(READER, &tracker, bobs, &flags).await;
+    all_are(&alice, "delivered").await;
+    assert_eq!(texts(&bob, WRITER).await, [CANARY]);
+    until("the garbage is gone", async || (carol.get("/status").await.json()["mailbox"]["mails"] == 0).then_some(()))
+        .await;
 }
