@@ -302,7 +302,7 @@ pub enum NodeError {
     /// No key could be made.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// More than [`MAX_LETTERBOXES`](crate::record::MAX_LETTERBOXES) mailboxes.
+    /// More than [`MAX_LETTERBOXES`] mailboxes.
     #[error("a node uses at most {MAX_LETTERBOXES} mailboxes")]
     TooManyMailboxes,
     /// More is asked at once than the node takes on.
