@@ -67,6 +67,8 @@ pub enum Input {
         /// The answer; `None` when the store refused.
         entries: Option<Loaded>,
     },
+    /// Links may be dead and nobody has noticed: the machine has slept, or has another address.
+    Doubt,
     /// A deadline has passed.
     Wake,
 }

@@ -4,6 +4,7 @@ mod commands;
 mod contacts;
 mod dials;
 mod flow;
+mod healing;
 mod letters;
 mod links;
 mod names;
@@ -122,6 +123,7 @@ impl State {
             Input::LinkDown(link) => self.remove_link(link, now, out),
             Input::DialFailed { peer, reason } => self.dial_failed(peer, &reason, now, out),
             Input::Loaded { load, entries } => self.loaded(load, entries, now, out),
+            Input::Doubt => self.doubt(now),
             Input::Wake => self.wake(now, out),
         }
     }

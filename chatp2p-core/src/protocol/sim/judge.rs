@@ -37,6 +37,7 @@ pub struct Tally {
     pub tracker_silences: u64,
     pub erasures: u64,
     pub disconnects: u64,
+    pub doubts: u64,
     pub keys_used: u64,
     pub nacks: u64,
 }
@@ -81,6 +82,7 @@ impl Tally {
             ("tracker silences", &mut self.tracker_silences),
             ("erasures", &mut self.erasures),
             ("disconnects", &mut self.disconnects),
+            ("doubts", &mut self.doubts),
             ("message keys used, none twice", &mut self.keys_used),
             ("ciphertexts that could not be read", &mut self.nacks),
         ]

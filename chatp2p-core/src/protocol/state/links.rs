@@ -290,6 +290,8 @@ impl State {
                 // Whoever wants to connect has been waiting for the old link to be gone.
                 Phase::Left(_) | Phase::Leaving(_) | Phase::Knocking(_) => self.consider_dialling(peer, now.mono),
             }
+        } else {
+            self.doubt_on(peer, now);
         }
         self.tidy(peer);
         self.reply_if_stopped(out);
