@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use futures_util::Stream;
 use tokio::time::Instant;
 
 use crate::clock::{Now, Wall};
@@ -11,14 +12,16 @@ use crate::crypto::{Keyring, Olm};
 use crate::identity::{Identity, Username};
 use crate::mailbox::Mailbox;
 use crate::protocol::{Inbound, Me, State};
-use crate::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, PreKeys, SignedRecord};
+use crate::record::{Endpoint, PeerRecord, PreKeys, SignedRecord};
 use crate::storage::{Change, MemoryProfile, ProfileStore, Snapshot, StorageError};
 use crate::tracker::{Tracker, TrackerError};
 use crate::transport::secure::Purpose;
 use crate::transport::{Listener, Transport, TransportError};
 
 use super::enrol::{Enrolment, enrol};
+use super::healing::LOOK_EVERY;
 use super::trackers::{MAX_TRACKERS, Trackers};
+use super::whereabouts::{Moves, Whereabouts};
 use super::{Node, NodeError};
 
 /// Collects what a [`Node`] needs.
@@ -36,16 +39,18 @@ pub struct NodeBuilder {
     listen: Vec<Endpoint>,
     listeners: Vec<Box<dyn Listener>>,
     advertise: Option<Vec<Endpoint>>,
+    moves: Option<Moves>,
+    look_every: Duration,
     inbound: Inbound,
     mailbox: Option<Mailbox>,
 }
 
-/// What the driver and its tasks share and never change.
+/// What the driver and its tasks share. All that ever changes of it is where the node is.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) identity: Identity,
     pub(super) username: Username,
-    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) whereabouts: Whereabouts,
     pub(super) listening: Vec<Endpoint>,
     pub(super) store: Arc<dyn ProfileStore>,
     pub(super) trackers: Trackers,
@@ -53,6 +58,8 @@ pub(super) struct Parts {
     pub(super) inbound: Inbound,
     /// What is served to those who leave or collect mail.
     pub(super) mailbox: Option<Mailbox>,
+    /// How often is looked whether the machine has slept.
+    pub(super) look_every: Duration,
     started: Instant,
 }
 
@@ -68,6 +75,8 @@ impl NodeBuilder {
             listen: Vec::new(),
             listeners: Vec::new(),
             advertise: None,
+            moves: None,
+            look_every: LOOK_EVERY,
             inbound: Inbound::default(),
             mailbox: None,
         }
@@ -116,9 +125,24 @@ impl NodeBuilder {
         self
     }
 
-    /// Where the node says that it can be dialled, best first, at most [`MAX_ENDPOINTS`]. Where it listens if not given.
+    /// Where the node says that it can be dialled, best first, at most [`MAX_ENDPOINTS`](crate::record::MAX_ENDPOINTS). Where it
+    /// listens if not given.
     pub fn advertise(mut self, endpoints: Vec<Endpoint>) -> Self {
         self.advertise = Some(endpoints);
+        self
+    }
+
+    /// Where it says so from then on, each time that this is another place: for a machine that moves between networks. The
+    /// node signs a new record, shows it to all trackers at once, and dials its contacts anew. It is at the last place that
+    /// was told when the stream has ended. What the stream waits for ends with the node.
+    pub fn advertise_as_told(mut self, moves: impl Stream<Item = Vec<Endpoint>> + Send + 'static) -> Self {
+        self.moves = Some(Box::pin(moves));
+        self
+    }
+
+    /// How often the node looks whether the machine has slept, so that its links may be dead: every 5 seconds if not given.
+    pub const fn look_every(mut self, every: Duration) -> Self {
+        self.look_every = every;
         self
     }
 
@@ -152,8 +176,7 @@ impl NodeBuilder {
             listeners.push(transport.listen(at).await?);
         }
         let listening: Vec<Endpoint> = listeners.iter().map(|listener| listener.endpoint().clone()).collect();
-        let mut endpoints = self.advertise.unwrap_or_else(|| listening.clone());
-        endpoints.truncate(MAX_ENDPOINTS);
+        let endpoints = self.advertise.unwrap_or_else(|| listening.clone());
         let identity = match self.identity {
             Some(identity) => identity,
             None => Identity::generate()?,
@@ -161,13 +184,14 @@ impl NodeBuilder {
         let parts = Parts {
             identity,
             username: self.username,
-            endpoints,
+            whereabouts: Whereabouts::new(endpoints),
             listening,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryProfile::default())),
             trackers: Trackers::new(self.trackers),
             transports: self.transports,
             inbound: self.inbound,
             mailbox: self.mailbox,
+            look_every: self.look_every,
             started: Instant::now(),
         };
         let mut snapshot = parts.store.load().await?;
@@ -181,7 +205,7 @@ impl NodeBuilder {
         let Enrolment { record, places } = enrol(&parts, seq, pre_keys, changes, must_be_listed).await?;
         let me = parts.me(record);
         let state = State::new(me, keyring, snapshot, seed()?, parts.now()).receiving(parts.inbound);
-        Ok(Node::run(parts, state, places, listeners))
+        Ok(Node::run(parts, state, places, (listeners, self.moves)))
     }
 }
 
@@ -231,7 +255,7 @@ impl Parts {
         let record = PeerRecord {
             username: self.username.clone(),
             peer_id: self.identity.peer_id(),
-            endpoints: self.endpoints.clone(),
+            endpoints: self.whereabouts.now(),
             seq,
             pre_keys: Some(pre_keys),
             letterboxes: Vec::new(),

@@ -18,3 +18,4 @@ mod telling;
 mod town;
 mod tracker;
 mod trackers;
+mod waking;
