@@ -71,8 +71,8 @@ impl Announcer {
     }
 
     async fn beat(&mut self, site: &Site) -> Result<(), NodeError> {
-        let Some(lease) = &self.place.lease.as_ref().filter(|_| self.place.shown == self.parts.whereabouts.now())
-        else {
+        let is_shown = self.place.shown == self.parts.whereabouts.now();
+        let Some(lease) = self.place.lease.as_ref().filter(|_| is_shown) else {
             return self.register(site).await;
         };
         match site.heartbeat(lease).await {
