@@ -237,13 +237,13 @@ async fn contacts_know_the_new_address_by_the_next_link_and_need_no_tracker_for_
     let a = two.alice.start().await;
     let (b, tell, elsewhere) = bob_who_moves(&two, &second).await;
     introduce(&a, &b).await;
+    for tracker in [&two.town.tracker, &second] {
+        tracker.set(Trouble::Down);
+    }
     tell.send(vec![elsewhere.clone()]).await.unwrap();
     until("bob calls", async || two.bob.lines.dials() == 1).await;
     meet(&a, &b).await;
     sleep(AT_ONCE).await;
-    for tracker in [&two.town.tracker, &second] {
-        tracker.set(Trouble::Down);
-    }
     two.bob.lines.cut();
     two.bob.lines.close(true);
     until("alice calls", async || is_connected(&a, &b).await && two.live() == 1).await;
