@@ -1,8 +1,12 @@
 //! Time as an argument: the pure modules are told what time it is and never look for themselves, so that a simulated
 //! year passes in a second and a wrong wall clock can be tried out.
 
+mod vigil;
+
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use vigil::{MAX_MISSING, Vigil};
 
 /// One reading of both clocks, taken by the driver once per turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,9 @@ mod driver;
 mod enrol;
 mod events;
 mod handle;
+mod healing;
 mod trackers;
+mod whereabouts;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

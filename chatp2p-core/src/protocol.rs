@@ -24,7 +24,8 @@
 //! A link is up once both ends have greeted. A stranger is greeted only if the tracker confirms that the key behind the
 //! link owns the name it goes by; its key is pinned then. Of two links to one peer, the end with the lower key closes
 //! the older one. A link that breaks is dialled again, with back-off; one that is closed in good order is not, until
-//! somebody connects or sends.
+//! somebody connects or sends. A link that may be dead while nobody has noticed is *doubted*: it goes on serving, and the
+//! peer is dialled beside it.
 //!
 //! # Mail
 //!

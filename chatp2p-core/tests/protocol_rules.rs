@@ -2,6 +2,9 @@
 //! names. The simulator plays honest peers only.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "protocol_rules/doubt.rs"]
+mod doubt;
+
 use std::time::Duration;
 
 use chatp2p_core::clock::{Now, Wall};

@@ -3,6 +3,7 @@
 mod address;
 mod node;
 mod trackers;
+mod whereabouts;
 
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};

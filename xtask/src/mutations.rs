@@ -18,6 +18,7 @@ const DIALS: &str = "chatp2p-core/src/protocol/state/dials.rs";
 const DECISION: &str = "chatp2p-core/src/protocol/decision.rs";
 const FLOW: &str = "chatp2p-core/src/protocol/state/flow.rs";
 const HEADS: &str = "chatp2p-core/src/storage/heads.rs";
+const HEALING: &str = "chatp2p-core/src/protocol/state/healing.rs";
 const LETTERS: &str = "chatp2p-core/src/protocol/state/letters.rs";
 const LINKS: &str = "chatp2p-core/src/protocol/state/links.rs";
 const LOG: &str = "chatp2p-core/src/protocol/log.rs";
@@ -153,6 +154,20 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: LINKS,
         text: "if self.me.peer_id < peer {",
         replacement: "if self.me.peer_id == peer {",
+    },
+    Mutation {
+        name: "doubt and dial nobody",
+        breaks: "a link that may be dead is replaced",
+        file: HEALING,
+        text: "Dial::Idle if wanted && presence.active.is_some() => presence.dial = Dial::Waiting(soon),",
+        replacement: "Dial::Idle if wanted && presence.active.is_some() && presence.links.is_empty() => {}",
+    },
+    Mutation {
+        name: "forget what is doubted",
+        breaks: "a link that may be dead serves on until there is another",
+        file: HEALING,
+        text: "            presence.failures = 0;\n",
+        replacement: "            presence.failures = 0;\n            presence.active = None;\n            presence.links.clear();\n",
     },
     Mutation {
         name: "tell repeated entries again",

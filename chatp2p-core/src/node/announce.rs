@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 use tokio::time::sleep;
 
 use crate::protocol::{Command, Event};
@@ -28,6 +28,8 @@ pub(super) struct Announcer {
     pub(super) place: Place,
     pub(super) publisher: Arc<Publisher>,
     pub(super) events: broadcast::Sender<Event>,
+    /// Tells that the machine has slept or the node has moved.
+    pub(super) prompted: watch::Receiver<()>,
 }
 
 /// Makes the records that are shown at trackers: one at a time, so that there are never two of one number.
@@ -47,7 +49,11 @@ impl Announcer {
         let beating = async {
             let mut pause = if self.place.lease.is_some() { HEARTBEAT_EVERY } else { RETRY_EVERY };
             loop {
-                sleep(pause).await;
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    // Once nobody is left to say so, the pauses go on.
+                    Ok(()) = self.prompted.changed() => {}
+                }
                 let result = self.beat(site).await;
                 self.note(site, result.as_ref().err());
                 pause = if result.is_ok() { HEARTBEAT_EVERY } else { RETRY_EVERY };
@@ -65,7 +71,10 @@ impl Announcer {
     }
 
     async fn beat(&mut self, site: &Site) -> Result<(), NodeError> {
-        let Some(lease) = &self.place.lease else { return self.register(site).await };
+        let is_shown = self.place.shown == self.parts.whereabouts.now();
+        let Some(lease) = self.place.lease.as_ref().filter(|_| is_shown) else {
+            return self.register(site).await;
+        };
         match site.heartbeat(lease).await {
             Err(NodeError::Tracker(
                 TrackerError::Unknown { .. } | TrackerError::ProofInvalid | TrackerError::ProofRequired { .. },
@@ -104,11 +113,16 @@ impl Publisher {
         Self { parts, pre_keys, driver, record: Mutex::new(record) }
     }
 
-    /// The newest record, if its number is higher than this; else a newer one, which is durable when this returns.
+    /// The newest record, as long as it says where the node is now; else a newer one, which is durable when this returns.
+    pub(super) async fn present(&self) -> Result<SignedRecord, NodeError> {
+        self.above(0).await
+    }
+
+    /// The same with a number that is higher than this.
     async fn above(&self, known: u64) -> Result<SignedRecord, NodeError> {
         let mut newest = self.record.lock().await;
         let seq = newest.record().seq;
-        if seq <= known {
+        if seq <= known || newest.record().endpoints != self.parts.whereabouts.now() {
             let record = self.parts.record(self.parts.next_seq(seq.max(known)), self.pre_keys)?;
             self.announce(record.clone()).await?;
             *newest = record;

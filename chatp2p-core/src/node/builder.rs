@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use futures_util::Stream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::crypto::{Keyring, Olm};
 use crate::identity::{Identity, Username};
 use crate::mailbox::{Mailbox, MailboxAddress};
 use crate::protocol::{Inbound, Me, State};
-use crate::record::{Endpoint, MAX_ENDPOINTS, MAX_LETTERBOXES, PeerRecord, PreKeys, SignedRecord};
+use crate::record::{Endpoint, MAX_LETTERBOXES, PeerRecord, PreKeys, SignedRecord};
 use crate::storage::{Change, MemoryProfile, ProfileStore, Snapshot, StorageError};
 use crate::tracker::{Tracker, TrackerError};
 use crate::transport::secure::Purpose;
@@ -21,7 +22,9 @@ use crate::transport::{Listener, Transport, TransportError};
 use super::collecting::OwnLetterboxes;
 use super::driver::MAX_VISITS;
 use super::enrol::{Enrolment, enrol};
+use super::healing::LOOK_EVERY;
 use super::trackers::{MAX_TRACKERS, Trackers};
+use super::whereabouts::{Moves, Whereabouts};
 use super::{Node, NodeError};
 
 /// Collects what a [`Node`] needs.
@@ -39,17 +42,19 @@ pub struct NodeBuilder {
     listen: Vec<Endpoint>,
     listeners: Vec<Box<dyn Listener>>,
     advertise: Option<Vec<Endpoint>>,
+    moves: Option<Moves>,
+    look_every: Duration,
     inbound: Inbound,
     mailbox: Option<Mailbox>,
     use_mailboxes: Vec<MailboxAddress>,
 }
 
-/// What the driver and its tasks share and never change.
+/// What the driver and its tasks share. All that ever changes of it is where the node is.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) identity: Identity,
     pub(super) username: Username,
-    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) whereabouts: Whereabouts,
     pub(super) listening: Vec<Endpoint>,
     pub(super) store: Arc<dyn ProfileStore>,
     pub(super) trackers: Trackers,
@@ -61,6 +66,8 @@ pub(super) struct Parts {
     pub(super) letterboxes: OwnLetterboxes,
     /// A place for each visit to another's mailbox.
     pub(super) visits: Arc<Semaphore>,
+    /// How often is looked whether the machine has slept.
+    pub(super) look_every: Duration,
     started: Instant,
 }
 
@@ -76,6 +83,8 @@ impl NodeBuilder {
             listen: Vec::new(),
             listeners: Vec::new(),
             advertise: None,
+            moves: None,
+            look_every: LOOK_EVERY,
             inbound: Inbound::default(),
             mailbox: None,
             use_mailboxes: Vec::new(),
@@ -125,9 +134,24 @@ impl NodeBuilder {
         self
     }
 
-    /// Where the node says that it can be dialled, best first, at most [`MAX_ENDPOINTS`]. Where it listens if not given.
+    /// Where the node says that it can be dialled, best first, at most [`MAX_ENDPOINTS`](crate::record::MAX_ENDPOINTS). Where it
+    /// listens if not given.
     pub fn advertise(mut self, endpoints: Vec<Endpoint>) -> Self {
         self.advertise = Some(endpoints);
+        self
+    }
+
+    /// Where it says so from then on, each time that this is another place: for a machine that moves between networks. The
+    /// node signs a new record, shows it to all trackers at once, and dials its contacts anew. It is at the last place that
+    /// was told when the stream has ended. What the stream waits for ends with the node.
+    pub fn advertise_as_told(mut self, moves: impl Stream<Item = Vec<Endpoint>> + Send + 'static) -> Self {
+        self.moves = Some(Box::pin(moves));
+        self
+    }
+
+    /// How often the node looks whether the machine has slept, so that its links may be dead: every 5 seconds if not given.
+    pub const fn look_every(mut self, every: Duration) -> Self {
+        self.look_every = every;
         self
     }
 
@@ -171,8 +195,7 @@ impl NodeBuilder {
             listeners.push(transport.listen(at).await?);
         }
         let listening: Vec<Endpoint> = listeners.iter().map(|listener| listener.endpoint().clone()).collect();
-        let mut endpoints = self.advertise.unwrap_or_else(|| listening.clone());
-        endpoints.truncate(MAX_ENDPOINTS);
+        let endpoints = self.advertise.unwrap_or_else(|| listening.clone());
         let identity = match self.identity {
             Some(identity) => identity,
             None => Identity::generate()?,
@@ -180,7 +203,7 @@ impl NodeBuilder {
         let mut parts = Parts {
             identity,
             username: self.username,
-            endpoints,
+            whereabouts: Whereabouts::new(endpoints),
             listening,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryProfile::default())),
             trackers: Trackers::new(self.trackers),
@@ -189,6 +212,7 @@ impl NodeBuilder {
             mailbox: self.mailbox,
             letterboxes: OwnLetterboxes::default(),
             visits: Arc::new(Semaphore::new(MAX_VISITS)),
+            look_every: self.look_every,
             started: Instant::now(),
         };
         let mut snapshot = parts.store.load().await?;
@@ -204,7 +228,7 @@ impl NodeBuilder {
         let Enrolment { record, places } = enrol(&parts, seq, pre_keys, changes, must_be_listed).await?;
         let me = parts.me(record);
         let state = State::new(me, keyring, snapshot, seed()?, parts.now()).receiving(parts.inbound);
-        Ok(Node::run(parts, state, places, listeners))
+        Ok(Node::run(parts, state, places, (listeners, self.moves)))
     }
 }
 
@@ -254,7 +278,7 @@ impl Parts {
         let record = PeerRecord {
             username: self.username.clone(),
             peer_id: self.identity.peer_id(),
-            endpoints: self.endpoints.clone(),
+            endpoints: self.whereabouts.now(),
             seq,
             pre_keys: Some(pre_keys),
             letterboxes: self.letterboxes.named(),

@@ -42,7 +42,7 @@ impl Node {
             username: self.parts.username.clone(),
             peer_id: self.parts.identity.peer_id(),
             listening: self.parts.listening.clone(),
-            advertised: self.parts.endpoints.clone(),
+            advertised: self.parts.whereabouts.now(),
             callers,
             inbound: self.parts.inbound,
             links,

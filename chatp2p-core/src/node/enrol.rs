@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use crate::code::Code;
-use crate::record::{PreKeys, SignedRecord};
+use crate::record::{Endpoint, PreKeys, SignedRecord};
 use crate::storage::Change;
 use crate::tracker::{Lease, TrackerError};
 
@@ -25,6 +25,8 @@ pub(super) struct Place {
     pub(super) lease: Option<Lease>,
     /// The highest number of a record that is known there. The same record a second time would bring no lease that can be proved.
     pub(super) known: u64,
+    /// Where the node is, as it says there.
+    pub(super) shown: Vec<Endpoint>,
 }
 
 /// A node's first registrations.
@@ -100,11 +102,12 @@ impl Place {
         site: &Site,
         record: impl Future<Output = Result<SignedRecord, NodeError>>,
     ) -> Result<(), NodeError> {
-        let known = &mut self.known;
+        let (known, mut shown) = (&mut self.known, Vec::new());
         let showing = async {
             let record = record.await?;
             // Whether or not an answer comes.
             *known = record.record().seq;
+            shown.clone_from(&record.record().endpoints);
             Ok(record)
         };
         let answer = site.register(&parts.identity, showing, parts.now().wall).await;
@@ -112,6 +115,7 @@ impl Place {
             self.known = self.known.max(higher);
         }
         self.lease = Some(answer?);
+        self.shown = shown;
         Ok(())
     }
 }

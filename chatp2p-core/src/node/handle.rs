@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -25,7 +25,9 @@ use super::conversations::{self, Newest};
 use super::diagnosis::{NodeDiagnosis, PeerDiagnosis};
 use super::driver::{CommandError, Driver, INBOX, Inbound, MAX_VISITS, View};
 use super::enrol::Place;
+use super::healing::Healer;
 use super::trackers::{foremost, foremost_listed};
+use super::whereabouts::Moves;
 use super::{
     ConversationPage, ConversationSummary, EVENT_BACKLOG, Events, HistoryPage, LastMessage, NodeError, NodeStatus,
     PeerNode, Receipt, ServedMailbox,
@@ -52,6 +54,7 @@ pub struct Node {
 /// What ends with the node.
 #[derive(Debug)]
 struct Running {
+    /// Beside the listeners whatever else nobody waits for.
     listeners: JoinSet<()>,
     announcers: JoinSet<()>,
     /// Tells them to leave.
@@ -65,7 +68,12 @@ impl Node {
         NodeBuilder::new(username, tracker)
     }
 
-    pub(super) fn run(parts: Parts, state: State, places: Vec<Place>, listeners: Vec<Box<dyn Listener>>) -> Self {
+    pub(super) fn run(
+        parts: Parts,
+        state: State,
+        places: Vec<Place>,
+        (listeners, moves): (Vec<Box<dyn Listener>>, Option<Moves>),
+    ) -> Self {
         let parts = Arc::new(parts);
         let (events, _) = broadcast::channel(EVENT_BACKLOG);
         let (sender, inbox) = mpsc::channel(INBOX);
@@ -87,11 +95,16 @@ impl Node {
         for collector in OwnLetterboxes::collectors(&parts, &sender) {
             running.listeners.spawn(collector);
         }
+        let (prompt, prompted) = watch::channel(());
+        let (driver, looked_after) = (sender.clone(), Arc::clone(&parts));
+        let healer = Healer { parts: looked_after, publisher: Arc::clone(&publisher), driver, prompt };
+        running.listeners.spawn(healer.run(moves));
         for (at, place) in places.into_iter().enumerate() {
             let (leave, told_to_leave) = oneshot::channel();
             let (parts, publisher, events) = (Arc::clone(&parts), Arc::clone(&publisher), events.clone());
+            let prompted = prompted.clone();
             running.leave.push(leave);
-            running.announcers.spawn(Announcer { parts, at, place, publisher, events }.run(told_to_leave));
+            running.announcers.spawn(Announcer { parts, at, place, publisher, events, prompted }.run(told_to_leave));
         }
         let listened = events.downgrade();
         let driver = Driver::new(Arc::clone(&parts), state, (sender.clone(), inbox), events);
@@ -187,7 +200,7 @@ impl PeerNode for Node {
         let trackers = self.parts.trackers.statuses();
         let mailbox = match &self.parts.mailbox {
             Some(mailbox) => {
-                let endpoints = self.parts.endpoints.iter().take(MAX_MAILBOX_ENDPOINTS).cloned().collect();
+                let endpoints = self.parts.whereabouts.now().iter().take(MAX_MAILBOX_ENDPOINTS).cloned().collect();
                 let address = MailboxAddress::new(self.peer_id(), endpoints).ok();
                 Some(ServedMailbox { address, usage: mailbox.usage().await? })
             }
@@ -196,7 +209,7 @@ impl PeerNode for Node {
         Ok(NodeStatus {
             username: self.parts.username.clone(),
             peer_id: self.peer_id(),
-            endpoints: self.parts.endpoints.clone(),
+            endpoints: self.parts.whereabouts.now(),
             tracker: foremost(&trackers),
             trackers,
             mailboxes: self.parts.letterboxes.statuses(),

@@ -89,6 +89,8 @@ pub enum Input {
     },
     /// What was handed to a post and is not known to be kept may not be. The post is gone.
     NotPosted(LinkId),
+    /// Links may be dead and nobody has noticed: the machine has slept, or has another address.
+    Doubt,
     /// A deadline has passed.
     Wake,
 }

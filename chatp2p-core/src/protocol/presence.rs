@@ -54,6 +54,8 @@ pub(super) struct Presence {
     /// The link on which entries are sent.
     pub(super) active: Option<LinkId>,
     pub(super) dial: Dial,
+    /// Which of the links may be dead.
+    pub(super) doubt: Option<Doubt>,
     /// How often dialling failed in a row.
     pub(super) failures: u32,
     /// Who waits for a link, and until when.
@@ -83,6 +85,15 @@ pub(super) struct Post {
     pub(super) rewinds: u32,
     /// Whether it carried acknowledgements, which a failure may have lost.
     pub(super) answers: bool,
+}
+
+/// That links may be dead and nobody has noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// The last that is doubted. Those that come later are as good as any.
+    pub(super) through: LinkId,
+    /// When all of them that are still there have shown that they are alive.
+    pub(super) until: Duration,
 }
 
 /// Who waits for a link.

@@ -4,6 +4,7 @@ mod commands;
 mod contacts;
 mod dials;
 mod flow;
+mod healing;
 mod letters;
 mod links;
 mod mail;
@@ -128,6 +129,7 @@ impl State {
             Input::Mail { mail, from, frames } => self.mail(mail, *from, frames, now, out),
             Input::Posted { link, entries } => self.posted(link, entries, now, out),
             Input::NotPosted(link) => self.not_posted(link, now, out),
+            Input::Doubt => self.doubt(now),
             Input::Wake => self.wake(now, out),
         }
     }

@@ -19,3 +19,4 @@ mod telling;
 mod town;
 mod tracker;
 mod trackers;
+mod waking;

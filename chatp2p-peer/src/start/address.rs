@@ -1,5 +1,6 @@
 //! Which addresses the others are told to dial. Pure: what is known about this machine comes in as arguments.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use chatp2p_core::record::{Endpoint, Host, MAX_ENDPOINTS};
@@ -58,6 +59,12 @@ pub(super) fn private() -> Vec<IpAddr> {
         Vec::new()
     });
     interfaces.into_iter().map(|interface| interface.ip()).filter(is_private).collect()
+}
+
+/// All addresses of this machine. `None` where the system does not tell.
+pub(super) fn here() -> Option<BTreeSet<IpAddr>> {
+    let interfaces = if_addrs::get_if_addrs().ok()?;
+    Some(interfaces.into_iter().map(|interface| interface.ip()).collect())
 }
 
 /// Whether an address is of a local network (RFC 1918, RFC 4193).

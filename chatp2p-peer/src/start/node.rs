@@ -15,6 +15,7 @@ use chatp2p_core::transport::{Listener, Transport, TransportError};
 
 use super::address::{self, Known};
 use super::trackers::{self, Ways};
+use super::whereabouts::Lookout;
 use super::{Order, Port, Start, StartError, Started, Way};
 use crate::config::{DEFAULT_P2P, Options};
 
@@ -99,6 +100,9 @@ impl Start for NodeStarter {
         }
         let way = Way { listening: door.at, towards_tracker: addresses.first().copied() };
         let endpoints = self.endpoints(door.at, &addresses);
+        let lookout = Lookout::new(&trackers, door.at, endpoints.clone());
+        // What the user says is told whatever the machine's addresses are.
+        let lookout = lookout.filter(|_| self.options.advertise.is_none());
         let passphrase = order.passphrase.as_ref().or(self.options.passphrase.as_ref());
         let profile = match passphrase {
             Some(passphrase) => Profile::unlock(&self.options.data_dir, &order.username, passphrase).await?,
@@ -119,6 +123,10 @@ impl Start for NodeStarter {
         let node = if self.options.mailbox { node.mailbox(mailbox(&profile).await?) } else { node };
         let node = match door.listener {
             Some(listener) => node.listener(listener),
+            None => node,
+        };
+        let node = match lookout {
+            Some(lookout) => node.advertise_as_told(lookout.moves()),
             None => node,
         };
         let node = node.start().await?;

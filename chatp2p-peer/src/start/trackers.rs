@@ -79,6 +79,18 @@ pub(super) async fn ways(trackers: &[HttpTracker]) -> Ways {
     Ways { addresses, trouble }
 }
 
+/// This machine's addresses on the way to each of them now, in their order. None of them is asked anything: a connection that
+/// was left open may lead out by an address that is gone.
+pub(super) async fn addresses(trackers: &[HttpTracker]) -> Vec<IpAddr> {
+    let leading = trackers.iter().map(|tracker| async move {
+        match tracker.local_address().await {
+            Some(address) => Some(address),
+            None => tracker.departing_address().await,
+        }
+    });
+    join_all(leading).await.into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

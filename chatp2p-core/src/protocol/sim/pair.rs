@@ -140,6 +140,7 @@ impl Pair {
             }
             5 => self.way(who).into_iter().filter(|way| way.len() > 1).for_each(|way| way.swap(0, 1)),
             6 => self.connect(who),
+            7 if more > 3 => self.reach(who, Input::Doubt),
             7 => self.break_lines(),
             8 => self.crash[who] = Some(if more % 2 == 0 { Crash::BeforeCommit } else { Crash::AfterCommit }),
             9 => self.players[who].back_up(),

@@ -17,7 +17,7 @@ use super::{Find, State};
 
 impl State {
     /// Whether there is a reason to dial this peer.
-    fn is_wanted(&self, peer: PeerId) -> bool {
+    pub(super) fn is_wanted(&self, peer: PeerId) -> bool {
         if self.stopping.is_some() {
             return false;
         }
@@ -51,7 +51,7 @@ impl State {
     pub(super) fn start_dial(&mut self, peer: PeerId, now: Now, out: &mut Decision) {
         let wanted = self.is_wanted(peer);
         let presence = self.presence(peer);
-        if !wanted || !presence.links.is_empty() {
+        if !wanted || !presence.lacks_link(now.mono) {
             presence.dial = Dial::Idle;
             return self.tidy(peer);
         }
@@ -85,7 +85,7 @@ impl State {
             self.judged(link, name, answer, now, out);
         }
         if let Some(peer) = find.dial {
-            self.dial_contact(peer, answer.record_of(peer), out);
+            self.dial_contact(peer, answer.record_of(peer), now, out);
         }
         // One name at the tracker may be that of several contacts, from several trackers.
         let mut meant: BTreeMap<Option<PeerId>, Vec<Waiter>> = BTreeMap::new();
@@ -98,7 +98,7 @@ impl State {
     }
 
     /// Dials a contact where it was found, and where it was before.
-    fn dial_contact(&mut self, peer: PeerId, fresh: Option<&SignedRecord>, out: &mut Decision) {
+    fn dial_contact(&mut self, peer: PeerId, fresh: Option<&SignedRecord>, now: Now, out: &mut Decision) {
         if let Some(fresh) = fresh {
             // Not only where they are: where to leave mail, too, if they do not answer.
             self.note_record(peer, fresh, out);
@@ -107,7 +107,7 @@ impl State {
         if presence.dial != Dial::Finding {
             return;
         }
-        if !presence.links.is_empty() {
+        if !presence.lacks_link(now.mono) {
             presence.dial = Dial::Idle;
             return;
         }
@@ -196,7 +196,7 @@ impl State {
         let Some(presence) = self.presences.get_mut(&peer) else { return };
         presence.candidate = None;
         presence.dial = Dial::Idle;
-        if wanted && presence.links.is_empty() {
+        if wanted && presence.lacks_link(now.mono) {
             presence.back_off(now.mono, &mut self.draw);
         }
         self.consider_mailing(peer, now, out);

@@ -304,6 +304,8 @@ impl State {
                 Phase::Left(_) | Phase::Leaving(_) | Phase::Knocking(_) => self.consider_dialling(peer, now.mono),
                 Phase::Posting(_) => {}
             }
+        } else {
+            self.doubt_on(peer, now);
         }
         self.tidy(peer);
         self.reply_if_stopped(out);

@@ -34,6 +34,7 @@ impl Stage {
         self.wires.values_mut().for_each(|wire| wire.loses_entry = [true; 2]);
         self.everybody_talks();
         self.expect_settled(PROMPT, "what a link lost in the calm was not asked for promptly");
+        self.everybody_doubts();
         self.everybody_reads();
         let wires: Vec<u64> = self.wires.keys().copied().collect();
         for wire in wires {
@@ -50,6 +51,20 @@ impl Stage {
         self.everybody_reads();
         self.run_until(self.now + BY_MAIL);
         self.expect_read();
+    }
+
+    /// All links are as good as new, and everybody doubts all of theirs while there is much to say.
+    fn everybody_doubts(&mut self) {
+        let before: Vec<u64> = self.wires.keys().copied().collect();
+        self.everybody_talks();
+        (0..self.players.len()).for_each(|node| self.doubt(node));
+        self.expect_settled(
+            PROMPT,
+            "what was said while links were doubted was not acknowledged promptly, on one link each",
+        );
+        if self.wires.iter().any(|(number, wire)| wire.open.contains(&true) && before.contains(number)) {
+            self.break_promise("a link that was doubted in the calm was not replaced".to_owned());
+        }
     }
 
     fn expect_settled(&mut self, within: Duration, otherwise: &str) {

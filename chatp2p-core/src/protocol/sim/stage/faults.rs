@@ -1,10 +1,11 @@
-//! What goes wrong from outside: partitions, a silent tracker, databases put back, messages erased.
+//! What goes wrong from outside: partitions, a silent tracker, databases put back, messages erased, links doubted.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::identity::PeerId;
 use crate::message::Author;
+use crate::protocol::input::Input;
 use crate::storage::{HistoryQuery, ProfileData};
 
 use super::super::network::HALF_OPEN;
@@ -16,7 +17,7 @@ impl Stage {
             return;
         }
         let node = self.any_node();
-        match self.below(8) {
+        match self.below(11) {
             0 | 1 => {
                 let other = self.any_node();
                 let length = 100 + self.below(20_000);
@@ -32,7 +33,9 @@ impl Stage {
             }
             3..=5 => self.players[node].back_up(),
             6 => self.restore(node),
-            _ => self.erase(node),
+            7 => self.erase(node),
+            8 => (0..self.players.len()).for_each(|node| self.doubt(node)),
+            _ => self.doubt(node),
         }
         let pause = 200 + self.below(4_000);
         self.after_ms(pause, Happening::Fault);
@@ -53,6 +56,14 @@ impl Stage {
             let noticed = self.below(HALF_OPEN.as_millis() as u64);
             self.after_ms(noticed, Happening::HangUp(wire, 0));
         }
+    }
+
+    /// A node is told that its links may be dead, whether they are or not.
+    pub(super) fn doubt(&mut self, node: usize) {
+        self.note("doubt", node);
+        self.tally.doubts += u64::from(self.players[node].is_up());
+        let life = self.players[node].life;
+        self.reach(node, life, Input::Doubt);
     }
 
     /// Puts an older copy of a node's database back.
