@@ -2,54 +2,91 @@
 import { inspect } from './inspect'
 import { conversation, expect, meet, message, messages, start, test, tick } from './stage'
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  test(`every screen passes the rules, ${colorScheme}`, async ({ alice, bob, visit, say, complaints }) => {
-    complaints.excuse(/the server responded with a status of 4/)
-    await bob.goOnline()
-    const a = await visit(alice)
-    await a.emulateMedia({ colorScheme })
-    await a.locator('summary').click()
-    await inspect(a, 'start')
-    await a.locator('#username').fill('bob')
-    await a.locator('#username').press('Enter')
-    await expect(a.getByRole('alert')).toBeVisible()
-    await inspect(a, 'start, refused')
-    await start(a, 'alice')
-    await expect(a.getByTestId('people')).toBeVisible()
-    await inspect(a, 'home')
-    await a.getByTestId('people').getByText('bob').click()
-    await expect(a.getByTestId('connect')).toBeVisible()
-    await inspect(a, 'stranger')
-    await a.getByTestId('connect').click()
-    await expect(a.getByTestId('composer')).toBeVisible()
-    await inspect(a, 'empty conversation')
-    await alice.send(bob, 'hello https://example.org')
-    await bob.send(alice, 'x'.repeat(5_000))
-    await bob.send(alice, '👋')
-    await expect(messages(a)).toHaveCount(3)
-    await expect(tick(message(a, 'hello'))).toHaveAttribute('data-delivery', 'delivered')
-    await inspect(a, 'conversation')
-    await a.getByTestId('menu').click()
-    await expect(a.getByRole('menu')).toBeVisible()
-    await inspect(a, 'menu')
-    await a.getByTestId('broadcast').click()
-    await expect(a.getByRole('dialog')).toBeVisible()
-    await inspect(a, 'broadcast')
-    await a.keyboard.press('Escape')
-    await a.getByTestId('menu').click()
-    await a.getByTestId('stop').click()
-    await expect(a.getByRole('dialog')).toBeVisible()
-    await inspect(a, 'stop')
-    await a.keyboard.press('Escape')
-    await bob.program.end()
-    await expect(a.getByTestId('waits')).toBeVisible()
-    await alice.send(bob, 'still here')
-    await inspect(a, 'somebody who is away')
-    await a.goto(`${alice.page}nowhere`)
-    await expect(a.getByRole('heading', { name: say('missing.title') })).toBeVisible()
-    await inspect(a, 'nowhere')
-  })
+// What the menus lead to, and what is to be seen once it is there in full.
+const MENUS = {
+  menu: {
+    broadcast: '#broadcast-text',
+    'add-contact': '#add-link',
+    'my-link-item': '[data-test=my-link]',
+    'copy-key': '[data-test=notice]',
+    connection: '[data-test=advertised]',
+    passphrase: '#passphrase-new',
+    stop: '[role=dialog]',
+  },
+  'contact-menu': {
+    why: '[data-step=found]',
+    safety: '[role=dialog] svg[role=img]',
+    rename: '#rename-name',
+    block: '[data-presence=blocked]',
+    remove: '[data-test=remove-sure]',
+  },
 }
+
+test('every screen passes the rules', async ({ alice, bob, visit, say, complaints }) => {
+  // Each look at the page costs the browser a second or two.
+  test.slow()
+  complaints.excuse(/the server responded with a status of 4/)
+  await bob.goOnline()
+  const a = await visit(alice)
+  await a.locator('summary').click()
+  await inspect(a, 'start')
+  await a.locator('#username').fill('bob')
+  await a.locator('#username').press('Enter')
+  await expect(a.getByRole('alert')).toBeVisible()
+  await inspect(a, 'start, refused')
+  await start(a, 'alice')
+  await expect(a.getByTestId('people')).toBeVisible()
+  await inspect(a, 'home')
+  await a.getByTestId('people').getByText('bob').click()
+  await expect(a.getByTestId('connect')).toBeVisible()
+  await inspect(a, 'stranger')
+  await a.getByTestId('connect').click()
+  await expect(a.getByTestId('composer')).toBeVisible()
+  await inspect(a, 'empty conversation')
+  await alice.send(bob, 'hello https://example.org')
+  await bob.send(alice, 'x'.repeat(5_000))
+  await bob.send(alice, '👋')
+  await expect(messages(a)).toHaveCount(3)
+  await expect(tick(message(a, 'hello'))).toHaveAttribute('data-delivery', 'delivered')
+  await inspect(a, 'conversation')
+  await bob.program.end()
+  await expect(a.getByTestId('waits')).toBeVisible()
+  await alice.send(bob, 'still here')
+  await inspect(a, 'somebody who is away')
+  await a.goto(`${alice.page}nowhere`)
+  await expect(a.getByRole('heading', { name: say('missing.title') })).toBeVisible()
+  await inspect(a, 'nowhere')
+})
+
+test('every menu passes the rules, and so does whatever it leads to', async ({
+  alice,
+  bob,
+  visit,
+  context,
+}) => {
+  test.slow()
+  await context.grantPermissions(['clipboard-write'])
+  await meet(alice, bob)
+  const a = await visit(alice, 'chats/bob')
+  await bob.program.end()
+  await expect(a.getByTestId('waits')).toBeVisible()
+  for (const [menu, items] of Object.entries(MENUS)) {
+    await a.getByTestId(menu).click()
+    await inspect(a, menu)
+    const offered = await a
+      .locator('[role=menuitem]:not([href])')
+      .evaluateAll((items: HTMLElement[]) => items.map(({ dataset }) => dataset.test))
+    expect(offered, 'what is looked at').toEqual(Object.keys(items))
+    await a.keyboard.press('Escape')
+    for (const [item, there] of Object.entries(items)) {
+      await a.getByTestId(menu).click()
+      await a.getByTestId(item).click()
+      await expect(a.locator(there)).toBeVisible()
+      await inspect(a, item)
+      await a.keyboard.press('Escape')
+    }
+  }
+})
 
 test('the keyboard is enough', async ({ alice, bob, visit, say }) => {
   await bob.goOnline()

@@ -42,6 +42,7 @@ test('a friend is added by link, compared, renamed, blocked and removed', async 
   await inspect(a, 'the safety number')
   await a.getByTestId('verify').click()
   await expect(a.getByTestId('verified')).toBeVisible()
+  await inspect(a, 'verified')
 
   await write(a, 'hello')
   await bob.hears(['alice', 'hello'])
@@ -49,6 +50,7 @@ test('a friend is added by link, compared, renamed, blocked and removed', async 
   await a.locator('#rename-name').fill('alice')
   await a.locator('#rename-name').press('Enter')
   await expect(a.getByRole('alert')).toHaveText(say('problems.contact_name_taken'))
+  await inspect(a, 'a name that is taken')
   await a.locator('#rename-name').fill('uncle')
   await a.locator('#rename-name').press('Enter')
   await expect(a).toHaveURL(/\/chats\/uncle$/)

@@ -1,4 +1,5 @@
 // A peer that asks for tokens: its page is opened by a link, once, and by nothing else.
+import { inspect } from './inspect'
 import { expect, message, start, test, tick, write } from './stage'
 
 const REFUSED = [/status of 40[13]/, /WebSocket connection/]
@@ -74,6 +75,7 @@ test('without a link the page shows how to get one, and its address leads it now
     )
     await expect(locked).toContainText('chatp2p-peer link')
   }
+  await inspect(page, 'locked')
   await page.goto(carol.link())
   await start(page, 'carol')
 })

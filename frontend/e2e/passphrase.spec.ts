@@ -60,6 +60,7 @@ test('a passphrase is set, asked for at the next start, and taken away', async (
   await a.locator('#passphrase-present').fill('correct house')
   await go.click()
   await expect(a.getByRole('alert')).toHaveText(say('problems.passphrase_wrong'))
+  await inspect(a, 'a passphrase that is not the one')
   await a.locator('#passphrase-present').fill('correct horse')
   await go.click()
   await expect(dialog).toBeHidden()

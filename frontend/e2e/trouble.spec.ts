@@ -1,4 +1,5 @@
 // When something is in the way: the page says so, and goes on by itself as soon as it can.
+import { inspect } from './inspect'
 import { conversation, expect, meet, message, messages, start, test, tick, write } from './stage'
 
 const GONE = [/ERR_CONNECTION_REFUSED/, /ERR_CONNECTION_RESET/, /ERR_EMPTY_RESPONSE/, /WebSocket connection/]
@@ -18,6 +19,7 @@ test('when the program is gone the page waits, comes back and catches up', async
   await expect(tick(message(a, 'one'))).toHaveAttribute('data-delivery', 'delivered')
   await alice.program.end('SIGKILL')
   await expect(a.getByTestId('lost')).toContainText(say('live.lost'))
+  await inspect(a, 'a program that is gone')
   await bob.send(alice, 'while she was away')
   // What is written now is not lost either: it says that it was not sent, and stays where it was begun.
   await write(a, 'into the void')
@@ -87,6 +89,7 @@ test('what is written while the program is away can be sent again', async ({
   await write(a, 'again and again')
   await expect(a.getByText(say('problems.node_unreachable'))).toBeVisible()
   await expect(tick(message(a, 'again and again'))).toHaveAttribute('data-delivery', 'failed')
+  await inspect(a, 'a message that was not sent')
   await a.unroute('**/send')
   await a.getByRole('button', { name: say('chat.retry') }).click()
   await expect(tick(message(a, 'again and again'))).toHaveAttribute('data-delivery', 'delivered')
@@ -179,7 +182,12 @@ test('another key under a known name is a warning, and the user decides', async 
   await write(a, 'can you read this?')
   await expect(tick(message(a, 'can you read this?'))).toHaveAttribute('data-delivery', 'queued')
   expect(await newBob.messages()).toEqual([])
+  await inspect(a, 'another key')
   await warning.getByRole('button').click()
+  await expect(a.getByTestId('accept-key')).toBeVisible()
+  await inspect(a, 'whether to believe it')
+  await a.getByTestId('accept-key').hover()
+  await inspect(a, 'almost believed')
   await a.getByTestId('accept-key').click()
   await expect(a.getByTestId('presence')).toHaveText(say('presence.connected'))
   await expect(tick(message(a, 'can you read this?'))).toHaveAttribute('data-delivery', 'failed')

@@ -1,7 +1,7 @@
 // What a report says, and that whatever others have said stays on its line.
 import { expect, test } from 'vitest'
 import type { NodeReport, PeerReport } from '@/api/client'
-import { advice, isWell, nodeText, peerText, verdict, type Words } from '@/components/report'
+import { advice, isWell, mailed, nodeText, peerText, verdict, type Words } from '@/components/report'
 
 const words: Words = {
   t: (key, values = {}) => [key, ...Object.values(values)].join(' '),
@@ -56,6 +56,27 @@ test('the report of a peer has each step, each address and what waits, a line ea
   ])
 })
 
+test('what waits for who is away is said to be in a mailbox, or why it is not', () => {
+  const mail = { at: AT, ok: true }
+  expect(mailed({ ...away, mail }, words)).toBe('why.mailed 07:00')
+  const refused = { at: AT, ok: false, code: 'mailbox_full', detail: 'no room', next: 'wait' }
+  expect(mailed({ ...away, mail: refused }, words)).toBe('why.unmailed words for mailbox_full wait')
+  // The words for what keeps a link from coming about would say that the friend's program does not run.
+  const dialled = { ...refused, code: 'port_closed' }
+  expect(mailed({ ...away, mail: dialled }, words)).toBe('why.unmailed words for mailbox_unreachable')
+  expect(
+    peerText({ ...away, mail: dialled }, words)
+      .split('\n')
+      .at(-1),
+  ).toBe('why.unmailed words for mailbox_unreachable · port_closed: no room')
+})
+
+test('nothing is said of mail where nothing waits any more', () => {
+  const mail = { at: AT, ok: true }
+  expect(mailed({ ...away, mail, connected: true }, words)).toBeUndefined()
+  expect(mailed({ ...away, mail, outbox: { messages: 0, bytes: 0, full: false } }, words)).toBeUndefined()
+})
+
 const well: NodeReport = {
   running: true,
   version: '0.1.0',
@@ -84,4 +105,8 @@ test('the report of a node says where it is, who has called and how each tracker
   expect(report).toContain('- own.nobody')
   expect(report).toContain('- http://10.0.0.3:8000/: own.answered 4')
   expect(report).toContain('- own.inProcess: own.silent · tracker_unreachable: refused')
+  const finding = { code: 'timed_out', detail: 'no mail can be collected' }
+  expect(nodeText({ ...well, findings: [finding] }, words)).toContain(
+    'words for mailbox_unreachable · timed_out: no mail can be collected',
+  )
 })

@@ -6,8 +6,7 @@ import { Problem } from './problem'
 
 type Schemas = components['schemas']
 
-// With the step that peers without mailboxes never take.
-export type Delivery = Schemas['DeliveryState'] | 'mailbox'
+export type Delivery = Schemas['DeliveryState']
 export type StoredMessage = Schemas['StoredMessage']
 export type Conversation = Schemas['Conversation']
 export type NodeState = Schemas['NodeState']

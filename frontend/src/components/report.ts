@@ -41,6 +41,21 @@ export function waiting(
   return t('why.waiting', { n: messages, name: peer }, messages) + (full ? ` ${t('why.full')}` : '')
 }
 
+// What keeps a link to somebody from coming about also keeps one to a mailbox, and its words speak of somebody.
+const DIALLED = ['unreachable', 'port_closed', 'timed_out', 'address_unreachable', 'host_unknown', 'not_chatp2p', 'wrong_key_at_address', 'handshake_failed', 'link_lost', 'address_withheld', 'address_unusable', 'dialled_too_often'] // prettier-ignore
+export const ofMailbox = <T extends Trouble>(trouble: T): T =>
+  DIALLED.includes(trouble.code ?? '')
+    ? { ...trouble, code: 'mailbox_unreachable', next: undefined }
+    : trouble
+
+// Whether a mailbox has what waits.
+export function mailed({ connected, outbox, mail }: PeerReport, words: Words): string | undefined {
+  if (connected || outbox.messages === 0 || mail === undefined) return undefined
+  if (mail.ok) return words.t('why.mailed', { at: words.time(mail.at) })
+  const trouble = ofMailbox(mail)
+  return [words.t('why.unmailed'), wrong(trouble, words), advice(trouble, words)].filter(Boolean).join(' ')
+}
+
 // For programs and people who know them: what no language changes.
 const exact = ({ code, detail }: Trouble): string => (code ? [code, detail].filter(Boolean).join(': ') : '')
 
@@ -72,6 +87,7 @@ export function peerText(report: PeerReport, words: Words): string {
     // Where no step has failed, the reason stands nowhere else.
     report.failed === undefined ? exact(report) : undefined,
     waiting(report, words),
+    [mailed(report, words), report.mail && exact(report.mail)].filter(Boolean).join(' · '),
   ])
 }
 
@@ -113,6 +129,6 @@ export function nodeText(report: NodeReport, words: Words): string {
     ...report.outboxes.map((of) => waiting(of, words)),
     `${t('own.trackers')}:`,
     ...(trackers.length ? trackers : [`- ${t('own.noTracker')}`]),
-    ...report.findings.map((finding) => `${wrong(finding, words) ?? ''} · ${exact(finding)}`),
+    ...report.findings.map((finding) => `${wrong(ofMailbox(finding), words) ?? ''} · ${exact(finding)}`),
   ])
 }

@@ -854,7 +854,7 @@ export interface components {
          * @description How far a message got.
          * @enum {string}
          */
-        DeliveryState: "queued" | "sent" | "delivered" | "read" | "failed";
+        DeliveryState: "queued" | "sent" | "mailbox" | "delivered" | "read" | "failed";
         /**
          * Finding
          * @description Something that somebody should do something about.
@@ -909,6 +909,59 @@ export interface components {
             dialled: boolean;
             /** @description Since when: RFC 3339 in UTC. */
             since: string;
+        };
+        /**
+         * MailboxServed
+         * @description A mailbox that a node serves, and how much it keeps for others.
+         */
+        MailboxServed: {
+            /** @description What those who use it are told: for their `--use-mailbox`. */
+            address?: string;
+            /**
+             * Format: uint64
+             * @description How many letterboxes there are.
+             */
+            letterboxes: number;
+            /**
+             * Format: uint64
+             * @description How many mails are in them.
+             */
+            mails: number;
+            /**
+             * Format: uint64
+             * @description How many bytes these are.
+             */
+            bytes: number;
+        };
+        /**
+         * MailboxState
+         * @description How a node stands with a mailbox that it uses.
+         */
+        MailboxState: {
+            /** @description Its address. */
+            address: string;
+            /** @description When mail was last collected there, or there was none to collect: RFC 3339 in UTC. */
+            confirmed?: string;
+            /** @description The code of what has gone wrong since then, if anything has. */
+            trouble?: string;
+            /** @description What to do about it. */
+            next?: string;
+        };
+        /**
+         * Mailed
+         * @description What came of a mail.
+         */
+        Mailed: {
+            /** @description When that was known: RFC 3339 in UTC. */
+            at: string;
+            /** @description Whether a mailbox has signed for it. */
+            ok: boolean;
+            /** @description Why none has. */
+            code?: string;
+            /** @description What happened, for people. */
+            detail?: string;
+            /** @description What to do about it. */
+            next?: string;
         };
         /**
          * MarkRead
@@ -1105,6 +1158,12 @@ export interface components {
          *       "endpoints": [
          *         "ws://192.168.1.5:5001/p2p"
          *       ],
+         *       "mailboxes": [
+         *         {
+         *           "address": "chatp2p-mailbox:ahfjhlaxaumha4owpob4p7yo72aqr2hmiuyfoxlxe2dzgm633k7hzobvgeixcifb@ws://192.0.2.7:5001",
+         *           "confirmed": "2026-11-24T07:00:00.000Z"
+         *         }
+         *       ],
          *       "peer_id": "rkr52rlxexcbdcdg6yfg6ui6x6vnlyqqbkqzjxyqiznjqy2cmomq",
          *       "running": true,
          *       "tracker": {
@@ -1142,6 +1201,10 @@ export interface components {
             tracker?: components["schemas"]["TrackerState"] & unknown;
             /** @description How it stands with each of its trackers. */
             trackers?: components["schemas"]["TrackerState"][];
+            /** @description How it stands with each of the mailboxes in which others leave mail for it (`--use-mailbox`). */
+            mailboxes?: components["schemas"]["MailboxState"][];
+            /** @description The mailbox that it serves to others (`--mailbox`). */
+            mailbox?: components["schemas"]["MailboxServed"] & unknown;
         };
         /**
          * NodeStopped
@@ -1263,6 +1326,10 @@ export interface components {
          *       "connected": false,
          *       "detail": "ws://192.168.1.6:5001/p2p: Connection refused (os error 111)",
          *       "failed": "dialled",
+         *       "mail": {
+         *         "at": "2026-11-23T07:00:00.000Z",
+         *         "ok": true
+         *       },
          *       "next": "Check that the other peer runs. If it does, compare the port: GET /diagnostics there shows where it listens.",
          *       "outbox": {
          *         "bytes": 512,
@@ -1329,6 +1396,8 @@ export interface components {
             tried: components["schemas"]["Tried"][];
             /** @description What waits for the peer. */
             outbox: components["schemas"]["Outbox"] & unknown;
+            /** @description What came of the last mail to the peer, while there was no link. */
+            mail?: components["schemas"]["Mailed"] & unknown;
             /** @description The first step that failed. */
             failed?: string;
             /** @description What stands in the way: its stable code. */
