@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Now;
 use crate::crypto::{Offer, TheirKeys};
 use crate::identity::PeerId;
-use crate::message::Position;
+use crate::message::{Place, Position};
 use crate::record::{Letterbox, PreKeys, SignedRecord};
 use crate::storage::{Change, Contact};
 
@@ -115,35 +115,37 @@ impl State {
         self.put_contact(Contact { record: Some(record.clone()), ..contact }, out);
         let is_named = |id| record.record().letterboxes.iter().any(|letterbox| letterbox.id == id);
         let post = self.presences.get(&peer).and_then(|presence| presence.post.as_ref()?.open);
-        if let Some((link, _)) = post.filter(|(_, letterbox)| !is_named(*letterbox)) {
+        if post.is_some_and(|(_, letterbox)| !is_named(letterbox)) {
             // Nobody may look there any more.
-            self.links.remove(&link);
-            out.close(link);
-            if let Some(post) = self.presence(peer).post.as_mut() {
-                post.open = None;
-                post.handed.clear();
-            }
+            self.leave_letterbox(peer, out);
         }
     }
 
     /// There is a link, or nothing is wished for any more: mailing ends.
     pub(super) fn close_post(&mut self, peer: PeerId, out: &mut Decision) {
-        let Some(presence) = self.presences.get_mut(&peer) else { return };
-        if let Some((link, _)) = presence.post.take().and_then(|post| post.open) {
-            if presence.active.is_none() {
-                presence.loading = None;
-            }
-            self.links.remove(&link);
-            out.close(link);
+        self.leave_letterbox(peer, out);
+        if let Some(presence) = self.presences.get_mut(&peer) {
+            presence.post = None;
         }
+    }
+
+    /// Nothing more goes to the letterbox to which mail goes now.
+    fn leave_letterbox(&mut self, peer: PeerId, out: &mut Decision) {
+        let Some(presence) = self.presences.get_mut(&peer) else { return };
+        let Some((link, _)) = presence.post.as_mut().and_then(|post| post.open.take()) else { return };
+        presence.post.iter_mut().for_each(|post| post.handed.clear());
+        if presence.active.is_none() {
+            presence.loading = None;
+        }
+        self.links.remove(&link);
+        out.close(link);
     }
 
     /// A post is gone. It is tried again, as links are.
     pub(super) fn rest_post(&mut self, peer: PeerId, now: Now) {
-        let wait = |failures, draw: &mut _| now.mono + pause(failures, draw);
         let Some(presence) = self.presences.get_mut(&peer) else { return };
         let Some(post) = presence.post.as_mut() else { return };
-        post.rests = Some(wait(post.failures, &mut self.draw));
+        post.rests = Some(now.mono + pause(post.failures, &mut self.draw));
         post.failures = post.failures.saturating_add(1);
         post.open = None;
         post.handed.clear();
@@ -201,11 +203,14 @@ impl State {
         let Some(post) = self.presence(peer).post.as_mut() else { return };
         post.failures = 0;
         let kept = entries.min(post.handed.len());
-        let Some(position) = post.handed.drain(..kept).next_back() else { return };
+        let Some(position) = post.handed.drain(..kept).next_back() else {
+            // Nothing but answers.
+            return;
+        };
         post.cursor = Some(Some(position));
         let Position { epoch, n, .. } = position;
         let Some(through) = self.talk(peer).mailed(position, now.wall) else { return };
-        out.change(Change::Mailed { peer, place: crate::message::Place { epoch, n }, at: now.wall });
+        out.change(Change::Mailed { peer, place: Place { epoch, n }, at: now.wall });
         if let Some(name) = self.contact_name(peer) {
             out.tell(Event::Mailed { peer: name, through });
         }
