@@ -21,7 +21,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// What a program may grow by: queues of some megabytes, whatever an allocator keeps, and not the 40 MB that are said to
 /// each of those who do not read.
-const MAX_GROWTH_MB: usize = 32;
+const MAX_GROWTH_MB: usize = 38;
 
 /// How long a page may take nothing of what waits for it before it counts as gone.
 const LOOKS_WITHIN: Duration = Duration::from_secs(30);
