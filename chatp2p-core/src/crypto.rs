@@ -13,6 +13,7 @@ mod safe;
 #[cfg(feature = "test-utils")]
 mod seeded;
 mod statements;
+mod watchword;
 
 use std::fmt;
 
@@ -25,6 +26,7 @@ pub(crate) use safe::Safe;
 #[cfg(feature = "test-utils")]
 pub use seeded::Seeded;
 pub use statements::{Nack, Offer};
+pub use watchword::{Mark, Salt, Watchword};
 
 use crate::record::{ExchangeKey, PreKeys};
 

@@ -41,6 +41,7 @@ mod event;
 mod input;
 mod log;
 mod presence;
+mod seeking;
 #[cfg(feature = "test-utils")]
 pub mod sim;
 mod state;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use chatp2p_core::clock::Wall;
-use chatp2p_core::crypto::{KeyRow, KeyRowId};
+use chatp2p_core::crypto::{KeyRow, KeyRowId, Watchword};
 use chatp2p_core::identity::Identity;
 use chatp2p_core::message::{Epoch, Place};
 use chatp2p_core::record::{PeerRecord, SignedRecord};
@@ -20,6 +20,7 @@ fn everything_known() -> Contact {
         removed: true,
         tracker_name: Some("bob".parse().unwrap()),
         seen: Some(Wall::from_millis(1_700_000_000_123)),
+        watchword: Some(Watchword::from_bytes([7; 32])),
         ..contact()
     }
 }

@@ -455,7 +455,7 @@ fn of_a_hundred_thousand_mutated_or_replayed_records_nacks_and_offers_none_is_ac
             tried += 1;
         }
     }
-    for frame in [Frame::Nack(nack), Frame::Greeting { have: Vec::new(), offer: Some(offer) }] {
+    for frame in [Frame::Nack(nack), Frame::Greeting { have: Vec::new(), offer: Some(offer), watchword: None }] {
         let bytes = wire::encode(&frame);
         let mut tried = 0;
         while tried < EACH {

@@ -77,7 +77,7 @@ impl Bob {
         state.hears(Frame::Hello { record: record.clone() });
         let answer = Found::Record(Box::new(record));
         state.takes(Input::Found { name: "alice".parse().unwrap(), answer });
-        let effects = state.hears(Frame::Greeting { have: Vec::new(), offer: None });
+        let effects = state.hears(Frame::Greeting { have: Vec::new(), offer: None, watchword: None });
         assert!(effects.iter().any(|effect| matches!(effect, Effect::Tell(Event::PeerConnected(_)))), "{effects:?}");
         state
     }
@@ -188,7 +188,7 @@ fn what_comes_before_its_time_counts_for_nothing() {
     let mut state = Bob::new();
     state.takes(Input::LinkUp { link: LINK, peer: alice().peer_id(), dialled: false });
     let entry = at(&mut state, 1, None);
-    for frame in [entry.clone(), Frame::Greeting { have: Vec::new(), offer: None }] {
+    for frame in [entry.clone(), Frame::Greeting { have: Vec::new(), offer: None, watchword: None }] {
         assert!(state.hears(frame).is_empty());
     }
     state.hears(Frame::Hello { record: record(&alice(), "alice") });
@@ -303,7 +303,7 @@ fn on_their_way(state: &mut Bob) -> (Vec<LogEntry>, Vec<LoggedEntry>) {
 
 /// Alice asks for everything again, and bob's store gives it.
 fn again(state: &mut Bob, logged: &[LoggedEntry]) -> Vec<LogEntry> {
-    let greeting = Frame::Greeting { have: Vec::new(), offer: None };
+    let greeting = Frame::Greeting { have: Vec::new(), offer: None, watchword: None };
     let (asks, _) = state.takes(Input::Frame { link: LINK, frame: greeting });
     let [Ask::Logged { load, .. }] = asks[..] else { panic!("{asks:?}") };
     entries(&state.takes(Input::Loaded { load, entries: Some(Loaded::Logged(logged.to_vec())) }).1)
@@ -361,7 +361,7 @@ fn a_key_that_somebody_else_offers_in_a_peers_name_is_not_used() {
     let pre_keys = signed(&state.1, "alice").record().pre_keys.unwrap();
     let key = ExchangeKey::from_bytes([9; 32]);
     for offer in [Offer::sign(&eve, &pre_keys, to, key), Offer::sign(&alice(), &pre_keys, eve.peer_id(), key)] {
-        state.hears(Frame::Greeting { have: Vec::new(), offer: Some(offer) });
+        state.hears(Frame::Greeting { have: Vec::new(), offer: Some(offer), watchword: None });
     }
     let (sent, _) = on_their_way(&mut state);
     assert!(sent.first().unwrap().ciphertext.begins, "and alice could read it");
@@ -395,7 +395,7 @@ fn a_peer_without_usable_keys_is_told_so_and_what_is_said_to_it_waits() {
     state.takes(Input::LinkUp { link: LINK, peer: alice().peer_id(), dialled: false });
     state.hears(Frame::Hello { record: record.clone() });
     state.takes(Input::Found { name: name.clone(), answer: Found::Record(Box::new(record)) });
-    state.hears(Frame::Greeting { have: Vec::new(), offer: None });
+    state.hears(Frame::Greeting { have: Vec::new(), offer: None, watchword: None });
     let command = Command::Send { to: name, text: "hello".to_owned() };
     let mut decision = Decision::new();
     state.0.handle(Input::Command { id: CommandId(1), command }, now(), &mut decision);

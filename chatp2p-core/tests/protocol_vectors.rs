@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use chatp2p_core::clock::Wall;
-use chatp2p_core::crypto::{Ciphertext, Nack, OLM_V2, Offer, SessionId};
+use chatp2p_core::crypto::{Ciphertext, Mark, Nack, OLM_V2, Offer, SessionId, Watchword};
 use chatp2p_core::identity::{ContactLink, Domain, Fingerprint, Identity, SafetyNumber, Username};
 use chatp2p_core::mailbox::wire::{Answer, Kept, Refusal, Request, Terms, encode_answer, encode_request};
 use chatp2p_core::mailbox::{BoxKeys, MailboxAddress, mail};
@@ -90,6 +90,31 @@ fn nack() -> Nack {
     Nack::sign(&bob(), alice().peer_id(), EPOCH, 2, ciphertext().hash())
 }
 
+const SALT: [u8; 16] = [0x5a; 16];
+
+fn watchword() -> Watchword {
+    Watchword::of(&alice())
+}
+
+/// Carol asks bob where alice is.
+fn mark() -> Mark {
+    let carol = Identity::from_seed(&[4; 32]).peer_id();
+    watchword().mark(alice().peer_id(), &SALT, carol, bob().peer_id())
+}
+
+#[test]
+fn a_mark_is_made_as_the_document_says() {
+    let word = blake3::derive_key("chatp2p watchword v1", &[1; 32]);
+    let ends = [alice().peer_id(), Identity::from_seed(&[4; 32]).peer_id(), bob().peer_id()];
+    let [sought, asker, asked] = ends.map(|peer| *peer.as_bytes());
+    let said = [&word[..], &sought, &SALT, &asker, &asked].concat();
+    let mark: [u8; 16] = blake3::derive_key("chatp2p seek v1", &said)[..16].try_into().unwrap();
+    let documented = documented();
+    assert!(documented["frame greeting-watchword"].ends_with(&word));
+    let spelt_out = Frame::Seek { salt: SALT, of: vec![Mark::from_bytes(mark), Mark::from_bytes([0xdd; 16])] };
+    assert_eq!(wire::encode(&spelt_out), documented["frame seek"]);
+}
+
 fn frames() -> Vec<(&'static str, Frame)> {
     let entry =
         |epoch, n, before, follows| Frame::Entry(LogEntry { epoch, n, before, follows, ciphertext: ciphertext() });
@@ -97,14 +122,17 @@ fn frames() -> Vec<(&'static str, Frame)> {
     let follows = Some(EpochEnd { epoch: EPOCH, n: 2 });
     vec![
         ("frame hello", Frame::Hello { record: record() }),
-        ("frame greeting-empty", Frame::Greeting { have: Vec::new(), offer: None }),
-        ("frame greeting", Frame::Greeting { have: vec![second], offer: Some(offer()) }),
+        ("frame greeting-empty", Frame::Greeting { have: Vec::new(), offer: None, watchword: None }),
+        ("frame greeting", Frame::Greeting { have: vec![second], offer: Some(offer()), watchword: None }),
+        ("frame greeting-watchword", Frame::Greeting { have: Vec::new(), offer: None, watchword: Some(watchword()) }),
         ("frame entry-first", entry(EPOCH, 1, None, None)),
         ("frame entry-second", entry(EPOCH, 2, Some(first_hash()), None)),
         ("frame entry-new-epoch", entry(LATER, 1, None, follows)),
         ("frame nack", Frame::Nack(nack())),
         ("frame ack", Frame::Ack(second)),
         ("frame read", Frame::Read(Place { epoch: EPOCH, n: 2 })),
+        ("frame seek", Frame::Seek { salt: SALT, of: vec![mark(), Mark::from_bytes([0xdd; 16])] }),
+        ("frame records", Frame::Records { records: vec![record()] }),
         ("frame goodbye-disconnected", Frame::Goodbye { reason: Reason::Disconnected }),
         ("frame goodbye-stopped", Frame::Goodbye { reason: Reason::Stopped }),
         ("frame goodbye-superseded", Frame::Goodbye { reason: Reason::Superseded }),
@@ -122,7 +150,7 @@ fn letterbox() -> (BoxKeys, Letterbox, MailboxAddress) {
 
 fn mailboxes() -> Vec<(&'static str, Vec<u8>)> {
     let (keys, letterbox, _) = letterbox();
-    let frame = wire::encode(&Frame::Greeting { have: Vec::new(), offer: None }).into();
+    let frame = wire::encode(&Frame::Greeting { have: Vec::new(), offer: None, watchword: None }).into();
     let sealed = mail::seal_with(&[0x99; 32], &alice(), &record(), &letterbox, &[frame]).unwrap();
     let kept = Kept::sign(&Identity::from_seed(&[4; 32]), keys.id(), &sealed);
     let terms = Terms { mails: 2_000, bytes: 64 << 20, keeps: 604_800, stays: 7_776_000 };

@@ -150,6 +150,8 @@ fn keep_the_promises(script: &Script, count: u64) -> (Tally, u64) {
     each("doubts", tally.doubts, 5 * count);
     each("message keys used", tally.keys_used, 400 * count);
     each("ciphertexts that could not be read", tally.nacks, count / 2);
+    each("questions where somebody is", tally.questions_where_somebody_is, count / 2);
+    each("answers where somebody is", tally.answers_where_somebody_is, count / 2);
     (tally, count)
 }
 

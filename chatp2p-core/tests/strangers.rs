@@ -76,7 +76,7 @@ async fn masses_of_strangers_fill_no_disk_and_get_no_receipt() {
             Input::LinkUp { link, peer, dialled: false },
             frame(Frame::Hello { record: shown.clone() }),
             Input::Found { name, answer: Found::Record(Box::new(shown)) },
-            frame(Frame::Greeting { have: Vec::new(), offer: None }),
+            frame(Frame::Greeting { have: Vec::new(), offer: None, watchword: None }),
             frame(message.clone()),
             frame(message),
             Input::LinkDown(link),

@@ -4,14 +4,14 @@
 use std::time::{Duration, Instant};
 
 use chatp2p_core::clock::Wall;
-use chatp2p_core::crypto::{Ciphertext, Keyring, Nack, Offer, Seeded, SessionId};
+use chatp2p_core::crypto::{Ciphertext, Keyring, Mark, Nack, Offer, Seeded, SessionId, Watchword};
 use chatp2p_core::identity::{Domain, Identity};
 use chatp2p_core::message::{
     Body, Conversation, Entry, EntryId, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Place, Position,
 };
 use chatp2p_core::protocol::wire::{
-    self, Content, EpochEnd, Frame, Letter, LogEntry, MAX_DEPTH, MAX_POSITIONS, MAX_REASON_BYTES, Reason, VERSION,
-    WireError,
+    self, Content, EpochEnd, Frame, Letter, LogEntry, MAX_DEPTH, MAX_POSITIONS, MAX_REASON_BYTES, MAX_RECORDS,
+    MAX_SOUGHT, Reason, VERSION, WireError,
 };
 use chatp2p_core::record::{Endpoint, MAX_ENDPOINTS, PeerRecord, SignedRecord};
 use chatp2p_core::testing::node::Correspondent;
@@ -120,13 +120,21 @@ fn spoken() -> impl Strategy<Value = (Offer, Nack)> {
 fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         1 => record().prop_map(|record| Frame::Hello { record }),
-        2 => vec(position(), 0..=MAX_POSITIONS).prop_map(|have| Frame::Greeting { have, offer: None }),
-        1 => spoken().prop_map(|(offer, _)| Frame::Greeting { have: Vec::new(), offer: Some(offer) }),
+        2 => vec(position(), 0..=MAX_POSITIONS).prop_map(|have| Frame::Greeting { have, offer: None, watchword: None }),
+        1 => spoken().prop_map(|(offer, _)| Frame::Greeting { have: Vec::new(), offer: Some(offer), watchword: None }),
         1 => spoken().prop_map(|(_, nack)| Frame::Nack(nack)),
         4 => log_entry().prop_map(Frame::Entry),
         2 => position().prop_map(Frame::Ack),
         1 => position().prop_map(|Position { epoch, n, .. }| Frame::Read(Place { epoch, n })),
         1 => reason().prop_map(|reason| Frame::Goodbye { reason }),
+        1 => any::<[u8; 32]>().prop_map(Watchword::from_bytes).prop_map(|word| Frame::Greeting {
+            have: Vec::new(),
+            offer: None,
+            watchword: Some(word)
+        }),
+        1 => (any::<[u8; 16]>(), vec(any::<[u8; 16]>().prop_map(Mark::from_bytes), 0..=MAX_SOUGHT))
+            .prop_map(|(salt, of)| Frame::Seek { salt, of }),
+        1 => vec(record(), 0..3).prop_map(|records| Frame::Records { records }),
     ]
 }
 
@@ -247,8 +255,14 @@ fn what_is_beyond_a_bound_or_at_an_impossible_place_is_refused() {
         Frame::Entry(LogEntry { epoch: Epoch::new(1), n, before, follows, ciphertext: ciphertext_of(1) })
     };
     let end = EpochEnd { epoch: Epoch::new(2), n: 3 };
+    let nobodys = Correspondent::new(&Identity::from_seed(&[1; 32])).record(&"x".parse().unwrap(), Vec::new(), 1);
     for (what, frame) in [
-        ("too many positions", Frame::Greeting { have: vec![position; MAX_POSITIONS + 1], offer: None }),
+        (
+            "too many positions",
+            Frame::Greeting { have: vec![position; MAX_POSITIONS + 1], offer: None, watchword: None },
+        ),
+        ("too many who are sought", Frame::Seek { salt: [1; 16], of: vec![Mark::from_bytes([2; 16]); MAX_SOUGHT + 1] }),
+        ("too many records", Frame::Records { records: vec![nobodys.clone(); MAX_RECORDS + 1] }),
         ("a long reason", Frame::Goodbye { reason: Reason::Refused("x".repeat(MAX_REASON_BYTES + 1)) }),
         ("the entry 0", at(0, None, None)),
         ("the entry 0 after another", at(0, Some(hash), None)),
@@ -284,7 +298,7 @@ fn deep_nesting_is_refused_without_recursion() {
     let unknown = [&[0x82, 0x01, 0xa2, 0x00, 0x80, 0x18, 0x63, 0x99, 0xff, 0xff][..], &[0x80].repeat(0xffff)].concat();
     assert_eq!(
         wire::decode(&[&[VERSION][..], &unknown].concat()),
-        Ok(Frame::Greeting { have: Vec::new(), offer: None })
+        Ok(Frame::Greeting { have: Vec::new(), offer: None, watchword: None })
     );
 }
 
@@ -318,7 +332,7 @@ fn announced_lengths_are_not_believed() {
 /// robustness of others' encoders wants it, take those of the same meaning and nothing that is cut short.
 #[test]
 fn indefinite_lengths_and_long_numbers_mean_the_same_or_nothing() {
-    let empty = Ok(Frame::Greeting { have: Vec::new(), offer: None });
+    let empty = Ok(Frame::Greeting { have: Vec::new(), offer: None, watchword: None });
     for same in [
         &[0x82, 0x01, 0xa1, 0x00, 0x80][..],
         &[0x82, 0x01, 0xa1, 0x00, 0x9f, 0xff],

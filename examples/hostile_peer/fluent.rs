@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use chatp2p_core::crypto::{Ciphertext, Nack, OLM_V2, Offer, SessionId};
+use chatp2p_core::crypto::{Ciphertext, Mark, Nack, OLM_V2, Offer, SessionId};
 use chatp2p_core::identity::Identity;
 use chatp2p_core::message::{Conversation, Epoch, LogHash, Place, Position};
-use chatp2p_core::protocol::wire::{Frame, Letter, LogEntry, encode, encode_letter};
+use chatp2p_core::protocol::wire::{Frame, Letter, LogEntry, MAX_RECORDS, encode, encode_letter};
 use chatp2p_core::record::ExchangeKey;
 use chatp2p_core::testing::node::{Correspondent, Stranger};
 use tokio::task::JoinSet;
@@ -72,7 +72,7 @@ pub(crate) async fn replay(victim: &Victim) -> anyhow::Result<Answers> {
         }
         answers.hear(&mut link).await;
     }
-    for again in [insider.hello.clone(), Frame::Greeting { have: Vec::new(), offer: None }] {
+    for again in [insider.hello.clone(), Frame::Greeting { have: Vec::new(), offer: None, watchword: None }] {
         let mut link = insider.enter(victim).await?;
         for _ in 0..100 {
             link.say(&again).await;
@@ -92,7 +92,7 @@ pub(crate) async fn replay(victim: &Victim) -> anyhow::Result<Answers> {
 /// What comes before its time, after it, or at no place of the log.
 pub(crate) async fn disorder(victim: &Victim) -> anyhow::Result<Answers> {
     let mut answers = bursts_in(victim, |me| vec![entry(me, 1, "before hello"), me.hello.clone()]).await?;
-    let greeting = Frame::Greeting { have: Vec::new(), offer: None };
+    let greeting = Frame::Greeting { have: Vec::new(), offer: None, watchword: None };
     answers.add(bursts_in(victim, |me| vec![greeting.clone(), me.hello.clone()]).await?);
     answers.add(bursts_in(victim, |_| vec![Frame::Ack(position(1))]).await?);
     answers.add(says(victim, |me| vec![entry(me, 5, "the fifth first")]).await?);
@@ -101,15 +101,20 @@ pub(crate) async fn disorder(victim: &Victim) -> anyhow::Result<Answers> {
     Ok(answers)
 }
 
-/// Acknowledgements of what was never sent, and word that it was read.
+/// Acknowledgements of what was never sent, word that it was read, and where others are whom nobody sought.
 pub(crate) async fn acks(victim: &Victim) -> anyhow::Result<Answers> {
     let mut answers = Answers::default();
     for n in [0, 1, 2, u64::MAX] {
         answers.add(says(victim, |_| vec![Frame::Ack(position(n)); 50]).await?);
         answers.add(says(victim, |_| vec![Frame::Read(Place { epoch: EPOCH, n }); 50]).await?);
     }
+    // Questions in whose marks nobody is, and answers to none.
+    let of = (1..=32).map(|mark| Mark::from_bytes([mark; 16])).collect::<Vec<_>>();
+    answers.add(says(victim, |_| vec![Frame::Seek { salt: [7; 16], of }; 50]).await?);
+    let records = vec![victim.record.clone(); MAX_RECORDS];
+    answers.add(says(victim, |_| vec![Frame::Records { records }; 50]).await?);
     let have = (1..=8).map(position).collect();
-    answers.add(says(victim, |_| vec![Frame::Greeting { have, offer: None }]).await?);
+    answers.add(says(victim, |_| vec![Frame::Greeting { have, offer: None, watchword: None }]).await?);
     Ok(answers)
 }
 
@@ -132,7 +137,7 @@ pub(crate) async fn forgeries(victim: &Victim) -> anyhow::Result<Answers> {
             says(victim, |me| {
                 let keys = victim.record.record().pre_keys;
                 let offer = keys.map(|keys| Offer::sign(&signer(me), &keys, key, nothing));
-                vec![Frame::Greeting { have: Vec::new(), offer }; 20]
+                vec![Frame::Greeting { have: Vec::new(), offer, watchword: None }; 20]
             })
             .await?,
         );
@@ -222,7 +227,7 @@ async fn knock(victim: &Victim) -> anyhow::Result<Answers> {
     let first = entry(&mut insider, 1, "let me in");
     match victim.dial(&insider.who).await {
         Ok(mut link) => {
-            for frame in [&insider.hello, &Frame::Greeting { have: Vec::new(), offer: None }, &first] {
+            for frame in [&insider.hello, &Frame::Greeting { have: Vec::new(), offer: None, watchword: None }, &first] {
                 link.say(frame).await;
             }
             answers.hear_for(LINGER, &mut link).await;

@@ -68,6 +68,8 @@ impl Answers {
     fn frame(&mut self, frame: &Frame) {
         match frame {
             Frame::Hello { .. } | Frame::Greeting { .. } => {}
+            Frame::Seek { .. } => self.note("asked where somebody is"),
+            Frame::Records { .. } => self.note("said where somebody is"),
             Frame::Entry(_) => self.note("wrote"),
             Frame::Ack(_) => self.note("acknowledged"),
             Frame::Nack(_) => self.note("could not read it"),
@@ -111,7 +113,7 @@ impl Victim {
     pub(crate) async fn greet(&self, who: &Identity, hello: &Frame) -> anyhow::Result<Stranger> {
         let mut link = self.dial(who).await?;
         link.say(hello).await;
-        link.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
+        link.say(&Frame::Greeting { have: Vec::new(), offer: None, watchword: None }).await;
         loop {
             match timeout(SERVED_WITHIN, link.hear()).await.context("no greeting comes")? {
                 Some(Frame::Greeting { .. }) => return Ok(link),

@@ -20,6 +20,8 @@ const TESTS: &[&str] = &[
     "--test",
     "protocol_rules",
     "--test",
+    "seeking",
+    "--test",
     "simulation",
     "--test",
     "wire",

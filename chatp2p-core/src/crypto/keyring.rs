@@ -21,7 +21,9 @@ use std::fmt;
 use minicbor::{Decode, Encode};
 
 use super::Safe;
-use super::{CipherError, Ciphertext, CiphertextHash, KeyRow, KeyRowId, Nack, Offer, PairCipher, SessionId, Suite};
+use super::{
+    CipherError, Ciphertext, CiphertextHash, KeyRow, KeyRowId, Nack, Offer, PairCipher, SessionId, Suite, Watchword,
+};
 use crate::clock::Wall;
 use crate::identity::{Identity, PeerId};
 use crate::message::Epoch;
@@ -144,6 +146,11 @@ impl Keyring {
     /// What this node's record says about its account.
     pub fn pre_keys(&self) -> PreKeys {
         self.cipher.pre_keys()
+    }
+
+    /// What this node's contacts are given, to know each other by.
+    pub fn watchword(&self) -> Watchword {
+        Watchword::of(&self.identity)
     }
 
     /// Puts a new fallback key into the record when the present one is old. By the wall clock: a wrong one makes it serve

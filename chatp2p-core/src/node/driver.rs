@@ -27,7 +27,7 @@ use crate::protocol::wire::{Frame, Reason};
 use crate::protocol::{
     Ask, Command, CommandId, Decision, Effect, Event, Input, LinkId, Loaded, MailId, Me, Outcome, Refusal, State,
 };
-use crate::record::{PeerRecord, Reach};
+use crate::record::{PeerRecord, Reach, SignedRecord};
 use crate::storage::{Committed, StorageError};
 use crate::transport::crowd::Crowd;
 use crate::transport::secure::Purpose;
@@ -305,6 +305,11 @@ impl Driver {
     fn note(&mut self, input: &Input) {
         match input {
             Input::Frame { link, frame: Frame::Hello { record } } => self.hear_peer(*link, record.record()),
+            Input::Frame { link, frame: Frame::Records { records } } => {
+                // Of what is taken here, all: it counts no nearer than whoever passed it on.
+                let newer = records.iter().map(SignedRecord::record).filter(|record| self.state.is_newer(record));
+                newer.cloned().collect::<Vec<_>>().iter().for_each(|record| self.hear_peer(*link, record));
+            }
             Input::Frame { link, frame: Frame::Goodbye { reason } } => {
                 if let Some(peer) = self.links.get(link).map(|link| link.peer) {
                     self.trail.goodbye(*link, peer, reason, self.parts.now().wall);

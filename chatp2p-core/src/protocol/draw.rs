@@ -31,11 +31,15 @@ impl Draw {
     }
 
     pub(super) fn entry_id(&mut self) -> EntryId {
-        let mut id = [0; 16];
-        for (to, from) in id.iter_mut().zip(self.block()) {
+        EntryId::from_bytes(self.sixteen())
+    }
+
+    pub(super) fn sixteen(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        for (to, from) in bytes.iter_mut().zip(self.block()) {
             *to = from;
         }
-        EntryId::from_bytes(id)
+        bytes
     }
 }
 

@@ -121,6 +121,11 @@ impl Talk {
     }
 
     /// How many entries are not acknowledged, and their bytes.
+    /// Whether this node's user has ever written to them.
+    pub(super) fn has_written(&self) -> bool {
+        !self.epochs.is_empty() || self.queued > 0
+    }
+
     pub(super) fn outbox(&self) -> (u64, u64) {
         (self.queued + self.unacknowledged.len() as u64, self.queued_bytes + self.unacknowledged_bytes)
     }

@@ -12,6 +12,7 @@ use super::decision::LoadId;
 use super::draw::Draw;
 use super::input::{CommandId, LinkId};
 use super::log::{MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES};
+use super::seeking::Seeking;
 
 /// How long a connect may take, and both greetings of a link.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -169,6 +170,7 @@ pub(super) struct LinkState {
     pub(super) asked_at: Option<Vec<Position>>,
     /// The other end has another link in mind, which is not up at this end yet. Until it is, this one serves.
     pub(super) superseded: bool,
+    pub(super) seeking: Seeking,
 }
 
 /// How far a link is.
@@ -208,6 +210,7 @@ impl LinkState {
             progress: now,
             asked_at: None,
             superseded: false,
+            seeking: Seeking::default(),
         }
     }
 

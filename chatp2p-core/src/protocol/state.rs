@@ -11,6 +11,7 @@ mod mail;
 mod names;
 mod reading;
 mod requests;
+mod seeking;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -7,7 +7,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::cbor::{self, Misread};
-use crate::crypto::{Ciphertext, Nack, Offer};
+use crate::crypto::{Ciphertext, Mark, Nack, Offer, Salt, Watchword};
 use crate::identity::PeerId;
 use crate::message::{Body, Conversation, Entry, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Place, Position};
 use crate::record::SignedRecord;
@@ -20,6 +20,10 @@ pub const MAX_DEPTH: usize = 8;
 
 /// The most positions in a greeting, and the longest reason of a farewell in bytes.
 pub const MAX_POSITIONS: usize = 8;
+/// The most contacts in one question, and the most records in one answer: 512 bytes, and 32 KiB.
+pub const MAX_SOUGHT: usize = 32;
+/// See [`MAX_SOUGHT`].
+pub const MAX_RECORDS: usize = 8;
 /// The longest code of a refusal in bytes.
 pub const MAX_REASON_BYTES: usize = 64;
 
@@ -44,6 +48,10 @@ pub enum Frame {
         /// With what you may begin to encrypt for me.
         #[n(1)]
         offer: Option<Offer>,
+        /// What my contacts have in common; to those who are let in. Whoever sends it knows [`Frame::Seek`] and
+        /// [`Frame::Records`], and others are sent neither.
+        #[n(2)]
+        watchword: Option<Watchword>,
     },
     /// An entry of my log.
     #[n(2)]
@@ -65,6 +73,27 @@ pub enum Frame {
     /// My user has read your log up to here.
     #[n(6)]
     Read(#[n(0)] Place),
+    /// I cannot reach some of my contacts. If you know where one of them is, say so.
+    #[n(7)]
+    #[cbor(map)]
+    Seek {
+        /// Drawn for this question.
+        #[n(0)]
+        #[cbor(with = "minicbor::bytes")]
+        salt: Salt,
+        /// Who they are, for those who know them: at most [`MAX_SOUGHT`]. What stands for nobody hides how many they are.
+        #[n(1)]
+        of: Vec<Mark>,
+    },
+    /// What some of those say about themselves whom you have asked for: at most [`MAX_RECORDS`].
+    #[n(8)]
+    #[cbor(map)]
+    Records {
+        /// As they signed it.
+        #[n(0)]
+        #[cbor(decode_with = "few_records")]
+        records: Vec<SignedRecord>,
+    },
 }
 
 /// An entry at its place, encrypted.
@@ -241,6 +270,21 @@ fn is_within_bounds(frame: &Frame) -> bool {
             entry.n > 0 && entry.before.is_none() == first && (first || entry.follows.is_none())
         }
         Frame::Goodbye { reason: Reason::Refused(code) } => code.len() <= MAX_REASON_BYTES,
+        Frame::Seek { of, .. } => of.len() <= MAX_SOUGHT,
+        // Of these no more than that were read.
+        Frame::Records { .. } => true,
         Frame::Hello { .. } | Frame::Ack(_) | Frame::Goodbye { .. } | Frame::Nack(_) | Frame::Read(_) => true,
     }
+}
+
+/// Stops at the bound: each record has a signature that takes time to verify.
+fn few_records<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Vec<SignedRecord>, minicbor::decode::Error> {
+    let mut records = Vec::new();
+    for record in d.array_iter()? {
+        if records.len() == MAX_RECORDS {
+            return Err(minicbor::decode::Error::message("more records than an answer may have"));
+        }
+        records.push(record?);
+    }
+    Ok(records)
 }

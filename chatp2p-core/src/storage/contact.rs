@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::clock::Wall;
+use crate::crypto::Watchword;
 use crate::identity::{PeerId, Username};
 use crate::message::{Entry, Position};
 use crate::record::SignedRecord;
@@ -46,6 +47,9 @@ pub struct Contact {
     #[n(14)]
     #[cbor(default, skip_if = "is_false")]
     pub removed: bool,
+    /// What their contacts have in common, as they said on the last link.
+    #[n(15)]
+    pub watchword: Option<Watchword>,
 }
 
 /// A stranger who is owned up to by the tracker and waits to be let in, or was told no.
@@ -95,6 +99,7 @@ impl Contact {
             tracker_name: None,
             seen: None,
             removed: false,
+            watchword: None,
         }
     }
 

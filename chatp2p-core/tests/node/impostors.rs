@@ -38,7 +38,7 @@ async fn eve_calls(town: &Town, bob: &Node, record: SignedRecord) -> String {
     let at = address(bob).await;
     let mut eve = Stranger::dial(&*town.network, &at, &eve(), bob.peer_id()).await.unwrap();
     eve.say(&Frame::Hello { record }).await;
-    eve.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
+    eve.say(&Frame::Greeting { have: Vec::new(), offer: None, watchword: None }).await;
     eve.say(&forged(town, "lend me some money").await).await;
     let heard = eve.hear_out().await;
     let [Frame::Hello { .. }, Frame::Goodbye { reason: Reason::Refused(code) }] = &heard[..] else {

@@ -6,6 +6,7 @@ mod contacts;
 mod conversations;
 mod diagnosis;
 mod dialling;
+mod friends;
 mod healing;
 mod impostors;
 mod leaving;

@@ -35,7 +35,7 @@ async fn carol_by_hand(town: &Town, carol: &Person, a: &chatp2p_core::node::Node
     let mut by_hand = Stranger::dial(&*town.network, &at, &carol.who, a.peer_id()).await.unwrap();
     let hello = Frame::Hello { record: Stranger::record(&carol.who, &carol.name, Vec::new(), 1) };
     by_hand.say(&hello).await;
-    by_hand.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
+    by_hand.say(&Frame::Greeting { have: Vec::new(), offer: None, watchword: None }).await;
     while !matches!(by_hand.hear().await, Some(Frame::Greeting { .. })) {}
     until("carol is back", async || a.connected().await.unwrap().contains(&carol.name)).await;
     (by_hand, hello)
@@ -174,7 +174,7 @@ async fn a_peer_who_acknowledges_nothing_is_given_up_after_a_minute() {
     let eternal = Identity::from_seed(&[2; 32]);
     let by_hand = Stranger::dial(&*town.network, &address(&a).await, &eternal, a.peer_id()).await.unwrap();
     by_hand.say(&Frame::Hello { record: Stranger::record(&eternal, &bob.name, Vec::new(), 1) }).await;
-    by_hand.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
+    by_hand.say(&Frame::Greeting { have: Vec::new(), offer: None, watchword: None }).await;
     until("bob is back", async || !a.connected().await.unwrap().is_empty()).await;
     say(&a, &b, "are you listening?").await;
     tokio::time::sleep(Duration::from_secs(58)).await;

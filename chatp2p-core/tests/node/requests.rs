@@ -37,7 +37,7 @@ async fn knocks(town: &Town, at_home: &Node, called: &str, who: &Identity, texts
     let mut link = Stranger::dial(&*town.network, &address(at_home).await, who, at_home.peer_id()).await.unwrap();
     let mut pen = Correspondent::new(who);
     link.say(&Frame::Hello { record: pen.record(&name(called), Vec::new(), 9) }).await;
-    link.say(&Frame::Greeting { have: Vec::new(), offer: None }).await;
+    link.say(&Frame::Greeting { have: Vec::new(), offer: None, watchword: None }).await;
     let mut heard = vec![link.hear().await.unwrap(), link.hear().await.unwrap()];
     let Frame::Hello { record } = &heard[0] else { panic!("{heard:?}") };
     pen.meet(record);
@@ -118,8 +118,10 @@ async fn a_long_first_message_is_not_kept_and_not_answered_differently() {
         let _listed = town.person(called, who.clone()).start().await;
         answers.push(knocks(&town, &b, called, &who, &[text]).await);
     }
-    let expected =
-        vec![Frame::Greeting { have: Vec::new(), offer: None }, Frame::Goodbye { reason: Reason::Disconnected }];
+    let expected = vec![
+        Frame::Greeting { have: Vec::new(), offer: None, watchword: None },
+        Frame::Goodbye { reason: Reason::Disconnected },
+    ];
     assert_eq!(answers, [expected.clone(), expected]);
     let texts: Vec<_> = b.requests().await.unwrap().into_iter().map(|card| (card.name, card.text.is_some())).collect();
     assert_eq!(texts, [(name("short"), true), (name("long"), false)]);

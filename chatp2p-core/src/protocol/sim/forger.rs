@@ -164,7 +164,7 @@ impl Forger {
             2 => Some(Offer::sign(&self.identity, &self.own_keys, self.to, self.own_keys.identity)),
             _ => Some(self.keyring.offer(self.identity.peer_id())),
         };
-        Frame::Greeting { have, offer }
+        Frame::Greeting { have, offer, watchword: Some(self.keyring.watchword()) }
     }
 
     fn nack(&self, choices: &mut Choices<'_>) -> Frame {

@@ -46,6 +46,8 @@ pub struct Tally {
     pub mails_lost: u64,
     pub mails_repeated: u64,
     pub mails_overtaking: u64,
+    pub questions_where_somebody_is: u64,
+    pub answers_where_somebody_is: u64,
 }
 
 impl Tally {
@@ -97,6 +99,8 @@ impl Tally {
             ("mails lost", &mut self.mails_lost),
             ("mails repeated", &mut self.mails_repeated),
             ("mails overtaking", &mut self.mails_overtaking),
+            ("questions where somebody is", &mut self.questions_where_somebody_is),
+            ("answers where somebody is", &mut self.answers_where_somebody_is),
         ]
     }
 }

@@ -174,7 +174,7 @@ impl State {
 
     /// Where a peer may be: what its newest record says, and then the other, for a tracker may know only an old one, or a
     /// peer may be back where it was.
-    fn endpoints(&self, peer: PeerId, fresh: Option<&SignedRecord>) -> Vec<Endpoint> {
+    pub(super) fn endpoints(&self, peer: PeerId, fresh: Option<&SignedRecord>) -> Vec<Endpoint> {
         let kept = self.contacts.get(&peer).and_then(|contact| contact.record.as_ref());
         let mut records: Vec<_> = fresh.into_iter().chain(kept).map(SignedRecord::record).collect();
         records.sort_by_key(|record| std::cmp::Reverse(record.seq));
@@ -200,6 +200,7 @@ impl State {
             presence.back_off(now.mono, &mut self.draw);
         }
         self.consider_mailing(peer, now, out);
+        self.seek_everywhere(now, out);
         self.tidy(peer);
     }
 

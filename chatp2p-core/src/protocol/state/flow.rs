@@ -289,7 +289,7 @@ impl State {
             && state.asked_at.as_ref() != Some(&have)
         {
             state.asked_at = Some(have.clone());
-            out.send(link, Frame::Greeting { have, offer: None });
+            out.send(link, Frame::Greeting { have, offer: None, watchword: None });
         }
     }
 }

@@ -92,7 +92,7 @@ impl State {
             // What follows cannot be taken either; nobody needs to be asked twice.
             state.asked_at = Some(have.clone());
         }
-        out.send(link, Frame::Greeting { have, offer });
+        out.send(link, Frame::Greeting { have, offer, watchword: None });
     }
 
     /// The other end cannot read an entry. Its greeting, which follows, says from where everything is encrypted anew.

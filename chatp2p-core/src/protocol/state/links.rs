@@ -39,8 +39,12 @@ impl State {
         let Some(state) = self.links.get_mut(&link) else { return };
         match (frame, state.phase) {
             (Frame::Hello { record }, Phase::Hello) => self.hello(link, record, now, out),
-            (Frame::Greeting { have, offer }, Phase::Judging | Phase::Knocking(_) | Phase::Greeted | Phase::Up) => {
+            (
+                Frame::Greeting { have, offer, watchword },
+                Phase::Judging | Phase::Knocking(_) | Phase::Greeted | Phase::Up,
+            ) => {
                 state.have = Some(have);
+                state.seeking.watchword = watchword.or(state.seeking.watchword);
                 let (peer, phase) = (state.peer, state.phase);
                 self.take_offer(link, offer);
                 match phase {
@@ -61,6 +65,8 @@ impl State {
                 let peer = state.peer;
                 self.was_read(peer, place, out);
             }
+            (Frame::Seek { salt, of }, Phase::Up) => self.sought(link, salt, of, now, out),
+            (Frame::Records { records }, Phase::Up) => self.told_of(link, &records, out),
             (Frame::Goodbye { reason }, _) => self.goodbye(link, &reason, now, out),
             // What comes before its time or after it counts for nothing; whoever sent it will be asked to go on.
             (
@@ -69,7 +75,9 @@ impl State {
                 | Frame::Entry(_)
                 | Frame::Ack(_)
                 | Frame::Nack(_)
-                | Frame::Read(_),
+                | Frame::Read(_)
+                | Frame::Seek { .. }
+                | Frame::Records { .. },
                 _,
             ) => {}
         }
@@ -117,7 +125,8 @@ impl State {
         let (peer, greeted) = (state.peer, state.have.is_some());
         let have = self.talk(peer).have();
         let offer = Some(self.keyring.offer(peer));
-        out.send(link, Frame::Greeting { have, offer });
+        let watchword = Some(self.keyring.watchword());
+        out.send(link, Frame::Greeting { have, offer, watchword });
         if greeted {
             self.up(link, now, out);
         }
@@ -164,6 +173,7 @@ impl State {
         }
         self.resume(link, now, out);
         self.tell_read(peer, out);
+        self.begin_seeking(link, now, out);
     }
 
     /// Makes the other end of a link a contact, or notes what is new about it.

@@ -113,6 +113,7 @@ impl State {
             return;
         }
         self.put_contact(Contact { record: Some(record.clone()), ..contact }, out);
+        self.pass_on(peer, out);
         let is_named = |id| record.record().letterboxes.iter().any(|letterbox| letterbox.id == id);
         let post = self.presences.get(&peer).and_then(|presence| presence.post.as_ref()?.open);
         if post.is_some_and(|(_, letterbox)| !is_named(letterbox)) {
@@ -254,14 +255,14 @@ impl State {
             match frame {
                 Frame::Entry(entry) => self.mailed_entry(peer, &keys, &entry, now, out),
                 Frame::Ack(position) => self.mailed_ack(peer, position, now, out),
-                Frame::Greeting { have, offer } => self.mailed_greeting(peer, have, offer, now, out),
+                Frame::Greeting { have, offer, .. } => self.mailed_greeting(peer, have, offer, now, out),
                 Frame::Nack(nack) => {
                     let post = self.presences.get(&peer).and_then(super::Presence::outlet);
                     post.into_iter().for_each(|link| self.nacked(link, &nack, now, out));
                 }
                 Frame::Read(place) => self.was_read(peer, place, out),
-                // There is no link to open or to close.
-                Frame::Hello { .. } | Frame::Goodbye { .. } => {}
+                // There is no link to open or to close, nor one on which somebody asked.
+                Frame::Hello { .. } | Frame::Goodbye { .. } | Frame::Seek { .. } | Frame::Records { .. } => {}
             }
         }
         self.consider_mailing(peer, now, out);

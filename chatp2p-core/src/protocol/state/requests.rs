@@ -81,7 +81,7 @@ impl State {
         // Without this they would not send the message that they may leave.
         let have = self.talks.get(&peer).map(Talk::have).unwrap_or_default();
         // And no key of its own: whoever only knocks uses none up.
-        out.send(link, Frame::Greeting { have, offer: None });
+        out.send(link, Frame::Greeting { have, offer: None, watchword: None });
     }
 
     /// Takes what a stranger says first, and says goodbye. Nothing of their keys is kept: once they are let in, they send it again.

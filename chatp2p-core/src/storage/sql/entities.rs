@@ -77,6 +77,7 @@ pub mod contacts {
         pub removed: bool,
         pub tracker_name: Option<String>,
         pub seen: Option<i64>,
+        pub watchword: Option<Vec<u8>>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

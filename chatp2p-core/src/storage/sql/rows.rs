@@ -8,7 +8,7 @@ use super::entities::{ciphertexts, contacts, entries, keys, my_epochs, requests,
 use super::vault::{Hashed, Vault};
 use super::{bits, damaged, number};
 use crate::clock::Wall;
-use crate::crypto::{Ciphertext, KeyRow, KeyRowId};
+use crate::crypto::{Ciphertext, KeyRow, KeyRowId, Watchword};
 use crate::identity::PeerId;
 use crate::identity::Username;
 use crate::message::{Author, Entry, EntryId, Epoch, Place, Position};
@@ -41,6 +41,10 @@ fn name(stored: &str) -> Result<Username, StorageError> {
     stored.parse().map_err(|_| damaged("a stored name is no username"))
 }
 
+fn watchword(stored: Vec<u8>) -> Result<Watchword, StorageError> {
+    stored.try_into().map(Watchword::from_bytes).map_err(|_| damaged("a stored watchword has not 32 bytes"))
+}
+
 pub(super) fn contact(row: contacts::Model) -> Result<Contact, StorageError> {
     let record = row.record.map(|bytes| SignedRecord::decode(&bytes)).transpose();
     Ok(Contact {
@@ -54,6 +58,7 @@ pub(super) fn contact(row: contacts::Model) -> Result<Contact, StorageError> {
         removed: row.removed,
         tracker_name: row.tracker_name.as_deref().map(name).transpose()?,
         seen: row.seen.map(|millis| Wall::from_millis(number(millis))),
+        watchword: row.watchword.map(watchword).transpose()?,
     })
 }
 
@@ -69,6 +74,7 @@ pub(super) fn contact_row(contact: &Contact) -> contacts::ActiveModel {
         removed: Set(contact.removed),
         tracker_name: Set(contact.tracker_name.as_ref().map(ToString::to_string)),
         seen: Set(contact.seen.map(|at| bits(at.as_millis()))),
+        watchword: Set(contact.watchword.map(|word| word.as_bytes().to_vec())),
     }
 }
 

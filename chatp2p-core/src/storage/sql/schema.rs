@@ -80,6 +80,7 @@ impl MigratorTrait for ProfileSchema {
             Box::new(ProfileSealing),
             Box::new(ProfileReading),
             Box::new(ProfileMailed),
+            Box::new(ProfileWatchwords),
         ]
     }
 }
@@ -305,6 +306,29 @@ const PROFILE_MAILED: &str = "
 ALTER TABLE my_epochs ADD COLUMN mailed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE my_epochs ADD COLUMN mailed_at INTEGER NOT NULL DEFAULT 0;
 ";
+
+#[cfg(feature = "sqlite")]
+struct ProfileWatchwords;
+
+#[cfg(feature = "sqlite")]
+impl MigrationName for ProfileWatchwords {
+    fn name(&self) -> &str {
+        "profile_watchwords"
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[async_trait::async_trait]
+impl MigrationTrait for ProfileWatchwords {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(PROFILE_WATCHWORDS).await?;
+        Ok(())
+    }
+}
+
+/// What the contacts of a contact have in common; none where they never said.
+#[cfg(feature = "sqlite")]
+const PROFILE_WATCHWORDS: &str = "ALTER TABLE contacts ADD COLUMN watchword BLOB";
 
 /// Brings the tables up to this version, all or nothing.
 ///

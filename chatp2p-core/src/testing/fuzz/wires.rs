@@ -3,13 +3,13 @@
 
 use super::{Choices, Depth};
 use crate::clock::Wall;
-use crate::crypto::{Ciphertext, Nack, OLM_V2, Offer, SessionId};
+use crate::crypto::{Ciphertext, Mark, Nack, OLM_V2, Offer, SessionId, Watchword};
 use crate::identity::Identity;
 use crate::message::{
     Body, Conversation, Entry, EntryId, Epoch, LogHash, MAX_FRAME_BYTES, MAX_TEXT_BYTES, Place, Position,
 };
 use crate::protocol::wire::{
-    self, Content, EpochEnd, Frame, Letter, LogEntry, MAX_POSITIONS, MAX_REASON_BYTES, Reason,
+    self, Content, EpochEnd, Frame, Letter, LogEntry, MAX_POSITIONS, MAX_REASON_BYTES, MAX_RECORDS, MAX_SOUGHT, Reason,
 };
 use crate::record::ExchangeKey;
 use crate::transport::secure::frames_of;
@@ -22,6 +22,8 @@ pub(super) fn frame(input: &[u8]) -> Depth {
         Frame::Greeting { have, .. } => assert!(have.len() <= MAX_POSITIONS),
         Frame::Goodbye { reason: Reason::Refused(code) } => assert!(code.len() <= MAX_REASON_BYTES),
         Frame::Entry(entry) => assert_eq!(entry.before.is_none(), entry.n == 1, "only the first follows nothing"),
+        Frame::Seek { of, .. } => assert!(of.len() <= MAX_SOUGHT),
+        Frame::Records { records } => assert!(records.len() <= MAX_RECORDS),
         Frame::Goodbye { .. } | Frame::Hello { .. } | Frame::Ack(_) | Frame::Nack(_) | Frame::Read(_) => {}
     }
     assert_eq!(wire::decode(&wire::encode(&frame)), Ok(frame), "what was read is written so that it is read again");
@@ -52,8 +54,8 @@ fn frames() -> Vec<Frame> {
     let end = EpochEnd { epoch: Epoch::new(u64::MAX), n: 80 };
     vec![
         Frame::Hello { record },
-        Frame::Greeting { have: Vec::new(), offer: None },
-        Frame::Greeting { have: (1..=8).map(position).collect(), offer: Some(offer) },
+        Frame::Greeting { have: Vec::new(), offer: None, watchword: None },
+        Frame::Greeting { have: (1..=8).map(position).collect(), offer: Some(offer), watchword: None },
         Frame::Entry(entry(1, None, None)),
         Frame::Entry(entry(1, None, Some(end))),
         Frame::Entry(entry(300, Some(LogHash::from_bytes([1; 32])), None)),
@@ -64,6 +66,9 @@ fn frames() -> Vec<Frame> {
         Frame::Goodbye { reason: Reason::Refused("key_changed".to_owned()) },
         Frame::Nack(Nack::sign(&alice, bob.peer_id(), Epoch::new(5), 1, ciphertext(true).hash())),
         Frame::Read(Place { epoch: Epoch::new(u64::MAX), n: 300 }),
+        Frame::Greeting { have: Vec::new(), offer: None, watchword: Some(Watchword::from_bytes([8; 32])) },
+        Frame::Seek { salt: [4; 16], of: vec![Mark::from_bytes([5; 16]); MAX_SOUGHT] },
+        Frame::Records { records: vec![super::signed::signed_record()] },
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use super::{ALL, Home, acknowledged, at, contact, entry, history, logs, peer, place, queue, queued, received};
 use crate::clock::Wall;
+use crate::crypto::Watchword;
 use crate::storage::{Change, Contact, FirstWords, Request, StorageError};
 
 fn request(seed: u8, first: bool, refused: bool) -> Request {
@@ -23,6 +24,7 @@ pub async fn contacts_keep_what_is_known_of_them(home: &dyn Home) {
         forgotten: true,
         tracker_name: Some("robert".parse().unwrap()),
         seen: Some(Wall::from_millis(1_700_000_000_123)),
+        watchword: Some(Watchword::from_bytes([7; 32])),
         ..contact(3, "rob")
     };
     for contacts in [[bare.clone(), full.clone()], [bare, contact(3, "rob")]] {

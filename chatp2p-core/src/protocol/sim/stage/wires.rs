@@ -96,6 +96,8 @@ impl Stage {
             self.break_promise(format!("node {node}: {what}"));
         }
         self.tally.nacks += u64::from(matches!(frame, Frame::Nack(_)));
+        self.tally.questions_where_somebody_is += u64::from(matches!(frame, Frame::Seek { .. }));
+        self.tally.answers_where_somebody_is += u64::from(matches!(frame, Frame::Records { .. }));
         let bytes = wire::encode(frame);
         self.trace.update(&bytes);
         self.tally.frames += 1;
@@ -117,6 +119,7 @@ impl Stage {
                 held.first().is_some_and(|held| held.ciphertext.as_ref().is_none_or(|kept| *kept == entry.ciphertext))
             }
             Frame::Hello { .. } | Frame::Greeting { .. } | Frame::Goodbye { .. } | Frame::Nack(_) => true,
+            Frame::Seek { .. } | Frame::Records { .. } => true,
             Frame::Read(place) => disk.read(peer) == Some(*place),
         };
         if !durable {
