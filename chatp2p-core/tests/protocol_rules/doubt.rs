@@ -86,7 +86,7 @@ impl Clocked {
         self.takes(Input::LinkUp { link: SECOND, peer: alice().peer_id(), dialled });
         let hello = Frame::Hello { record: signed(&self.bob.1, "alice") };
         self.takes(Input::Frame { link: SECOND, frame: hello });
-        let greeting = Frame::Greeting { have: Vec::new(), offer: None };
+        let greeting = Frame::Greeting { have: Vec::new(), offer: None, watchword: None };
         self.takes(Input::Frame { link: SECOND, frame: greeting })
     }
 
