@@ -95,9 +95,15 @@ fn kept() -> Vec<(Change, &'static str)> {
              ffffffffff0240",
         ),
         (
-            Change::Contact(everything_known()),
+            Change::Contact(Contact { watchword: None, ..everything_known() }),
             "8200a100a90058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401654a6f73c3a903\
              f504f40af50bf50c63626f620d1b0000018bcfe5687b0ef5",
+        ),
+        (
+            Change::Contact(everything_known()),
+            "8200a100aa0058208139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39401654a6f73c3a903\
+             f504f40af50bf50c63626f620d1b0000018bcfe5687b0ef50f5820070707070707070707070707070707070707070707\
+             0707070707070707070707",
         ),
         (
             Change::Request(request()),
