@@ -24,7 +24,7 @@ const ATTACKS: [(&str, &str); 11] = [
     ("Oversize", "hung up (9)"),
     ("Replay", "refused: name_unproved (1)"),
     ("Disorder", "acknowledged ("),
-    ("Acks", "stayed on the line (9)"),
+    ("Acks", "stayed on the line (11)"),
     ("Forgeries", "stayed on the line (4)"),
     ("Ciphertexts", "hung up (4)"),
     ("Texts", "could not read it ("),
