@@ -297,6 +297,22 @@ proptest! {
     }
 }
 
+/// What one has written and erased may be read by whoever got it, and is told by its id.
+#[tokio::test]
+async fn what_was_erased_is_read_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlProfile::open(&folder.path().join("profile.sqlite"), &me()).await.unwrap();
+    let mut data = ProfileData::default();
+    let queue = Change::Queue { peer: peer(1), entry: entry(1), place: Some(at(5, 1)), ciphertext: None };
+    let arrived = vec![queue, Change::Acknowledged { peer: peer(1), position: at(5, 1) }];
+    let _ = (data.apply(&arrived).unwrap(), store.commit(arrived).await.unwrap());
+    assert!(data.erase(peer(1), entry(1).id) && store.erase(peer(1), entry(1).id).await.unwrap());
+    let read = vec![Change::ReadByThem { peer: peer(1), place: Place { epoch: Epoch::new(5), n: 1 } }];
+    let told = [(peer(1), entry(1).id)].into();
+    assert_eq!(data.apply(&read).unwrap().read, told);
+    assert_eq!(store.commit(read).await.unwrap().read, told);
+}
+
 fn wal(file: &Path) -> std::path::PathBuf {
     file.with_extension("sqlite-wal")
 }

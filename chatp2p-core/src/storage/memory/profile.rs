@@ -32,7 +32,7 @@ pub struct ProfileData {
     /// Who ever held an entry of this id, erased ones too. Ids are random, so that a second holder is a broadcast or
     /// mischief.
     by_id: BTreeMap<EntryId, BTreeMap<(PeerId, Author), u64>>,
-    /// The ids of those of my entries whose conversation was erased, by their ordinals.
+    /// The ids of those of my entries that were erased, by their ordinals.
     erased: BTreeMap<u64, EntryId>,
     requests: BTreeMap<PeerId, Request>,
     hides_reading: bool,
@@ -176,7 +176,9 @@ impl ProfileData {
             .filter(|ordinal| self.entries.get(ordinal).is_some_and(|held| self.shown(held).acknowledged))
             .collect();
         for ordinal in &ordinals {
-            self.entries.remove(ordinal);
+            if let Some(held) = self.entries.remove(ordinal).filter(|held| held.author == Author::Me) {
+                self.erased.insert(*ordinal, held.entry.id);
+            }
             if let Some(talk) = self.talks.get_mut(&peer) {
                 talk.all.remove(ordinal);
             }
