@@ -4,6 +4,8 @@
 #[path = "contract/http.rs"]
 #[allow(dead_code, reason = "the contract uses more of it")]
 mod http;
+#[path = "wire/kept.rs"]
+mod kept;
 #[path = "mail/memory.rs"]
 mod memory;
 #[path = "contract/play.rs"]
@@ -119,14 +121,14 @@ async fn mail_climbs_the_ladder_though_both_are_never_there_and_its_keeper_learn
     // What carol could give away: her files, and all that her program has in its memory.
     let known_to = |what: &str, bytes: &[u8]| {
         for text in [CANARY, WRITER, READER] {
-            assert!(!memory::holds(bytes, text), "{what} holds {text}");
+            assert!(!kept::has(bytes, text), "{what} holds {text}");
         }
     };
-    known_to("carol's disk", &memory::files(carol.data.path()));
-    assert!(memory::holds(&memory::files(carol.data.path()), "carol"), "the files that were searched are none");
+    known_to("carol's disk", &kept::kept(carol.data.path()));
+    assert!(kept::has(&kept::kept(carol.data.path()), "carol"), "the files that were searched are none");
     match (memory::of(&carol.program), memory::of(&alice.program)) {
         (Some(carols), Some(alices)) => {
-            assert!(memory::holds(&alices, CANARY), "the search finds what is there");
+            assert!(kept::has(&alices, CANARY), "the search finds what is there");
             known_to("carol's memory", &carols);
         }
         _ => println!("SKIPPED: only root, or whoever may trace other programs, can read a program's memory"),

@@ -4,6 +4,8 @@
 #[path = "contract/http.rs"]
 #[allow(dead_code, reason = "the contract uses more of it")]
 mod http;
+#[path = "wire/kept.rs"]
+mod kept;
 #[path = "access/keys.rs"]
 #[allow(dead_code, reason = "the tests of tokens use more of it")]
 mod keys;
@@ -14,13 +16,14 @@ mod play;
 #[allow(dead_code, reason = "other tests hold it")]
 mod tap;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use data_encoding::{BASE64, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use kept::{has, kept};
 use play::{Peer, Program, tracker_program, until};
 use tap::Wire;
 
@@ -51,30 +54,12 @@ fn shapes(secret: &[u8]) -> Vec<String> {
     shapes
 }
 
-fn has(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
-}
-
 /// Where a secret is to be read in some bytes, if anywhere: what stands around it.
 fn shown(bytes: &[u8], secret: &[u8]) -> Option<String> {
     let at = |shape: &String| bytes.windows(shape.len()).position(|window| window == shape.as_bytes());
     let at = shapes(secret).iter().find_map(at)?;
     let around = &bytes[at.saturating_sub(300)..(at + 100).min(bytes.len())];
     Some(String::from_utf8_lossy(around).into_owned())
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-}
-
-/// Everything that a program keeps in a folder. A database that is being closed removes its journal meanwhile.
-fn kept(folder: &Path) -> Vec<u8> {
-    let read = |file: PathBuf| match std::fs::read(&file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        read => read.unwrap(),
-    };
-    files(folder).into_iter().flat_map(read).collect()
 }
 
 /// A tracker, two peers, and a tap on every wire between them.

@@ -108,7 +108,13 @@ impl OwnMailbox {
         let mut wait = shortest;
         loop {
             let mut was_there = false;
-            let ended = self.visit(keys, parts, inbox, &mut was_there).await;
+            let well = || {
+                was_there = true;
+                if is_named {
+                    *self.status() = Status { collected: Some(parts.now().wall), trouble: None };
+                }
+            };
+            let ended = self.visit(keys, parts, inbox, well).await;
             if is_named {
                 self.status().trouble = Some(ended);
             }
@@ -118,8 +124,14 @@ impl OwnMailbox {
         }
     }
 
-    /// Collects until something comes between, and says what.
-    async fn visit(&self, keys: &BoxKeys, parts: &Parts, inbox: &mpsc::Sender<Inbound>, was_there: &mut bool) -> Code {
+    /// Collects until something comes between, and says what. Whenever nothing is left to collect, all is `well`.
+    async fn visit(
+        &self,
+        keys: &BoxKeys,
+        parts: &Parts,
+        inbox: &mpsc::Sender<Inbound>,
+        mut well: impl FnMut() + Send,
+    ) -> Code {
         let at = self.address.endpoints().iter().map(|endpoint| (endpoint.clone(), Clearance::of_the_user()));
         let at: Vec<_> = at.collect();
         let link = match dial_mailbox(parts, keys.identity(), self.address.peer_id(), &at).await {
@@ -131,8 +143,7 @@ impl OwnMailbox {
             Ok(collector) => collector,
             Err(error) => return error.code(),
         };
-        *was_there = true;
-        *self.status() = Status { collected: Some(parts.now().wall), trouble: None };
+        well();
         loop {
             let collected = match collector.next().await {
                 Ok(collected) => collected,
@@ -150,7 +161,7 @@ impl OwnMailbox {
             if let Err(error) = collector.take(&[collected.number]).await {
                 return error.code();
             }
-            *self.status() = Status { collected: Some(parts.now().wall), trouble: None };
+            well();
         }
     }
 }

@@ -9,7 +9,7 @@ use chatp2p_core::node::{Event, HistoryPage, Node, NodeError, PeerNode};
 use chatp2p_core::storage::{MailAmount, MailUsage, MemoryMail};
 use chatp2p_core::testing::node::{Trouble, next_event, texts_from, until};
 
-use crate::town::{Person, Town, all_delivered, introduce, numbered, say, ticks};
+use crate::town::{Person, Town, all_delivered, introduce, numbered, ticks};
 
 /// Carol, who keeps mail, and what her friends are told of that.
 struct Carol {
@@ -30,6 +30,17 @@ impl Carol {
         person.builder().use_mailbox(self.address.clone()).start().await.expect("starts")
     }
 
+    /// Two who know each other and can collect; bob has gone.
+    async fn left_by_bob(&self, town: &Town) -> (Person, Node, Person) {
+        let (alice, bob) = (town.alice(), town.bob());
+        let (a, b) = (self.start(&alice).await, self.start(&bob).await);
+        introduce(&a, &b).await;
+        collects(&a).await;
+        collects(&b).await;
+        b.stop().await.unwrap();
+        (alice, a, bob)
+    }
+
     async fn mails(&self) -> u64 {
         self.mailbox.usage().await.unwrap().mail.mails
     }
@@ -47,6 +58,10 @@ async fn all_are(node: &Node, step: Delivery) {
     .await;
 }
 
+async fn say_to(from: &Node, to: &Person, text: impl Into<String>) {
+    from.send(&to.name, text.into()).await.expect("is durable");
+}
+
 async fn read_all(reader: &Node, author: &Node) {
     let page = HistoryPage { peer: None, before: None, limit: 1 };
     let newest = reader.history(page).await.unwrap().remove(0);
@@ -57,15 +72,10 @@ async fn read_all(reader: &Node, author: &Node) {
 async fn two_who_are_never_there_at_once_write_to_each_other() {
     for town in [Town::in_memory().await, Town::over_sockets().await] {
         let carol = Carol::of(&town, MailboxLimits::default()).await;
-        let (alice, bob) = (town.alice(), town.bob());
-        let (a, b) = (carol.start(&alice).await, carol.start(&bob).await);
-        introduce(&a, &b).await;
-        collects(&a).await;
-        collects(&b).await;
-        b.stop().await.unwrap();
+        let (alice, a, bob) = carol.left_by_bob(&town).await;
         let mut events = a.subscribe();
         for text in numbered("while you were away", 20) {
-            say(&a, &b, text).await;
+            say_to(&a, &bob, text).await;
         }
         next_event("a mailbox signs", &mut events, |event| matches!(event, Event::Mailed { .. }).then_some(())).await;
         all_are(&a, Delivery::Mailbox).await;
@@ -103,13 +113,9 @@ async fn two_who_are_never_there_at_once_write_to_each_other() {
 async fn what_was_mailed_comes_once_though_a_link_brings_it_too() {
     let town = Town::in_memory().await;
     let carol = Carol::of(&town, MailboxLimits::default()).await;
-    let (alice, bob) = (town.alice(), town.bob());
-    let (a, b) = (carol.start(&alice).await, carol.start(&bob).await);
-    introduce(&a, &b).await;
-    collects(&b).await;
-    b.stop().await.unwrap();
+    let (alice, a, bob) = carol.left_by_bob(&town).await;
     for text in numbered("text", 5) {
-        say(&a, &b, text).await;
+        say_to(&a, &bob, text).await;
     }
     all_are(&a, Delivery::Mailbox).await;
     let b = carol.start(&bob).await;
@@ -126,12 +132,8 @@ async fn what_was_mailed_comes_once_though_a_link_brings_it_too() {
 async fn a_node_that_stops_leaves_its_last_mail_first() {
     let town = Town::over_sockets().await;
     let carol = Carol::of(&town, MailboxLimits::default()).await;
-    let (alice, bob) = (town.alice(), town.bob());
-    let (a, b) = (carol.start(&alice).await, carol.start(&bob).await);
-    introduce(&a, &b).await;
-    collects(&b).await;
-    b.stop().await.unwrap();
-    say(&a, &b, "are you there?").await;
+    let (alice, a, bob) = carol.left_by_bob(&town).await;
+    say_to(&a, &bob, "are you there?").await;
     all_are(&a, Delivery::Mailbox).await;
     a.stop().await.unwrap();
     let b = carol.start(&bob).await;
@@ -148,12 +150,8 @@ async fn a_node_that_stops_leaves_its_last_mail_first() {
 async fn mail_that_could_not_be_kept_comes_again() {
     let town = Town::in_memory().await;
     let carol = Carol::of(&town, MailboxLimits::default()).await;
-    let (alice, bob) = (town.alice(), town.bob());
-    let (a, b) = (carol.start(&alice).await, carol.start(&bob).await);
-    introduce(&a, &b).await;
-    collects(&b).await;
-    b.stop().await.unwrap();
-    say(&a, &b, "once").await;
+    let (alice, a, bob) = carol.left_by_bob(&town).await;
+    say_to(&a, &bob, "once").await;
     all_are(&a, Delivery::Mailbox).await;
     a.stop().await.unwrap();
     let b = carol.start(&bob).await;
@@ -168,22 +166,17 @@ async fn mail_that_could_not_be_kept_comes_again() {
     .await;
 }
 
-/// Two letterboxes that hold one small mail each.
+/// Letterboxes for a few small mails each, and for none that is larger than a page.
 const TINY: MailboxLimits =
     MailboxLimits { bytes: 1 << 20, letterboxes: 2, letterbox: MailAmount { mails: 4, bytes: 4 * 1_200 } };
 
 #[tokio::test]
-async fn a_full_mailbox_is_told_and_has_room_once_its_owner_has_collected() {
+async fn mail_that_finds_no_room_is_told_and_waits_for_a_link() {
     let town = Town::in_memory().await;
     let carol = Carol::of(&town, TINY).await;
-    let (alice, bob) = (town.alice(), town.bob());
-    let (a, b) = (carol.start(&alice).await, carol.start(&bob).await);
-    introduce(&a, &b).await;
-    collects(&a).await;
-    collects(&b).await;
-    b.stop().await.unwrap();
+    let (alice, a, bob) = carol.left_by_bob(&town).await;
     let long = "x".repeat(5_000);
-    say(&a, &b, long.clone()).await;
+    say_to(&a, &bob, long.clone()).await;
     until("it is told", async || {
         let mail = a.diagnose(&bob.name).await.unwrap().mail;
         mail.is_some_and(|mail| mail.failure.is_some_and(|failure| failure.code == Code::MailboxFull))
@@ -214,7 +207,7 @@ async fn a_mailbox_that_is_away_is_told_and_used_when_it_is_back() {
     let findings = a.diagnostics().await.unwrap().findings;
     assert!(findings.iter().any(|finding| finding.detail.contains(&address.to_string())), "{findings:?}");
     b.stop().await.unwrap();
-    say(&a, &b, "later").await;
+    say_to(&a, &bob, "later").await;
     until("the failure is told", async || {
         a.diagnose(&bob.name).await.unwrap().mail.is_some_and(|mail| mail.failure.is_some())
     })

@@ -1,31 +1,12 @@
-//! What a program holds: in its files and, as a core dump would show it, in its memory.
+//! What a program holds in its memory, as a core dump would show it.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use crate::play::Program;
 
 /// The most that is read at once.
 const PIECE: usize = 1 << 20;
-
-pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
-}
-
-/// All that lies below a folder. A database that is being written removes its journal meanwhile.
-pub(crate) fn files(folder: &Path) -> Vec<u8> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            all.extend(files(&path));
-        } else {
-            all.extend(fs::read(path).unwrap_or_default());
-        }
-    }
-    all
-}
 
 /// All memory of a program that can be written to, as a core dump would have it; `None` where this machine does not let us
 /// read it.

@@ -196,11 +196,13 @@ impl State {
     /// A mailbox keeps what was handed to a post.
     pub(super) fn posted(&mut self, link: LinkId, entries: usize, now: Now, out: &mut Decision) {
         let again = now.mono + self.mail_again;
-        let Some(state) = self.links.get_mut(&link).filter(|state| matches!(state.phase, Phase::Posting(_))) else {
-            return;
-        };
-        state.phase = Phase::Posting(again);
+        let is_post = |state: &&mut LinkState| matches!(state.phase, Phase::Posting(_));
+        let Some(state) = self.links.get_mut(&link).filter(is_post) else { return };
         let peer = state.peer;
+        if entries > 0 {
+            // Answers alone put nothing off: what was mailed before them may be lost.
+            state.phase = Phase::Posting(again);
+        }
         let Some(post) = self.presence(peer).post.as_mut() else { return };
         post.failures = 0;
         let kept = entries.min(post.handed.len());
