@@ -63,8 +63,11 @@ test('a line that was cut is taken up again, and nothing that happened meanwhile
   await open
   cut()
   await expect(a.getByTestId('lost')).toContainText(say('live.lost'))
+  // Each speaks when the other was heard: what two say at once stands in either order.
   await bob.send(alice, 'missed 1')
+  await alice.hears(['alice', 'before'], ['bob', 'missed 1'])
   await alice.send(bob, 'missed 2')
+  await bob.hears(['alice', 'before'], ['bob', 'missed 1'], ['alice', 'missed 2'])
   await bob.send(alice, 'missed 3')
   await alice.hears(['alice', 'before'], ['bob', 'missed 1'], ['alice', 'missed 2'], ['bob', 'missed 3'])
   await expect(messages(a)).toHaveCount(1)

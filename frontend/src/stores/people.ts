@@ -2,6 +2,7 @@
 // few seconds while it is.
 import { ref } from 'vue'
 import { api, type AvailablePeer } from '@/api/client'
+import { live } from './live'
 import { node } from './node'
 
 // Soon enough for somebody who waits for a friend; an answer that has not changed costs the tracker next to nothing.
@@ -12,7 +13,8 @@ export const available = ref<ReadonlyMap<string, AvailablePeer>>(new Map())
 let asking = false
 
 export async function refresh(): Promise<void> {
-  if (asking || node.phase !== 'running') return
+  // Without a line nobody knows how the node is by now: it may be back and not have been started.
+  if (asking || live.state !== 'open' || node.phase !== 'running') return
   asking = true
   try {
     const peers = await api.available()
