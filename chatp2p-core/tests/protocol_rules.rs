@@ -2,8 +2,12 @@
 //! names. The simulator plays honest peers only.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "protocol_rules/clocked.rs"]
+mod clocked;
 #[path = "protocol_rules/doubt.rs"]
 mod doubt;
+#[path = "protocol_rules/posts.rs"]
+mod posts;
 
 use std::time::Duration;
 

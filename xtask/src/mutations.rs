@@ -12,6 +12,7 @@ pub(crate) struct Mutation {
 }
 
 const CBOR: &str = "chatp2p-core/src/cbor.rs";
+const COLLECTED: &str = "chatp2p-core/src/protocol/state/collected.rs";
 const COMMANDS: &str = "chatp2p-core/src/protocol/state/commands.rs";
 const CRYPTO: &str = "chatp2p-core/src/crypto/keyring/peer.rs";
 const DIALS: &str = "chatp2p-core/src/protocol/state/dials.rs";
@@ -335,15 +336,29 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         name: "mail nothing again",
         breaks: "what a mailbox has lost is mailed again",
         file: MAIL,
-        text: "            state.cursor = cursor;\n            state.in_flight.clear();\n            state.asked_at = None;",
-        replacement: "            let _ = cursor;\n            state.in_flight.clear();\n            state.asked_at = None;",
+        text: "            state.cursor = cursor;\n            state.in_flight.clear();\n        }\n        self.go_back(peer, cursor);",
+        replacement: "            let _ = cursor;\n            state.in_flight.clear();\n        }",
+    },
+    Mutation {
+        name: "go on behind what was to be mailed again",
+        breaks: "what is mailed again is not forgotten when a visit fails",
+        file: MAIL,
+        text: "            post.cursor = Some(cursor);",
+        replacement: "            let _ = cursor;",
     },
     Mutation {
         name: "say nothing of what is missing in mail",
         breaks: "a reader that was put back gets by mail what it lost",
-        file: MAIL,
-        text: "            Taken::Gap => self.ask_to_go_on(link, peer, out),",
-        replacement: "            Taken::Gap => {}",
+        file: COLLECTED,
+        text: "            Some(Trouble::Gap) => self.ask_by_mail(link, peer, now, out),",
+        replacement: "            Some(Trouble::Gap) => {}",
+    },
+    Mutation {
+        name: "answer repeated mail for ever",
+        breaks: "no mailbox can have letterboxes filled with answers",
+        file: COLLECTED,
+        text: "times < MAX_REPEATS",
+        replacement: "times < MAX_REPEATS || times > 0",
     },
     Mutation {
         name: "take any record that a friend has",

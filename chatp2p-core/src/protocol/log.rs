@@ -120,12 +120,12 @@ impl Talk {
         self.queued > 0 || !self.unacknowledged.is_empty()
     }
 
-    /// How many entries are not acknowledged, and their bytes.
     /// Whether this node's user has ever written to them.
     pub(super) fn has_written(&self) -> bool {
         !self.epochs.is_empty() || self.queued > 0
     }
 
+    /// How many entries are not acknowledged, and their bytes.
     pub(super) fn outbox(&self) -> (u64, u64) {
         (self.queued + self.unacknowledged.len() as u64, self.queued_bytes + self.unacknowledged_bytes)
     }
@@ -298,19 +298,26 @@ impl Talk {
         mailed.or_else(|| self.acknowledged_so_far())
     }
 
-    /// When a mailbox last said that it keeps something of what they do not have yet.
-    pub(super) fn mailed_at(&self) -> Option<Wall> {
-        self.epochs.last()?.mailed.filter(|_| !self.unacknowledged.is_empty()).map(|mailed| mailed.at)
+    /// Since when what a mailbox keeps for them waits for their answer.
+    pub(super) fn mailed_since(&self) -> Option<Wall> {
+        let log = self.epochs.last()?;
+        log.mailed.filter(|mailed| mailed.n > log.acknowledged).map(|mailed| mailed.at)
     }
 
-    /// A mailbox keeps my log up to here. Says which entry that is, when it is news and they do not have it yet.
-    pub(super) fn mailed(&mut self, position: Position, at: Wall) -> Option<EntryId> {
-        let known = self.unacknowledged_at(position)?;
-        let id = self.unacknowledged.get(known)?.id;
+    /// A mailbox keeps my log up to here, and something of it since then without an answer. Says up to where it does now, if
+    /// anything is new about that; and which entry that is, if it kept less before.
+    ///
+    /// What is mailed again counts once all of it is: a life that begins before that begins with all of it.
+    pub(super) fn mailed(&mut self, position: Position, since: Wall) -> Option<(Place, Option<EntryId>)> {
+        let id = self.unacknowledged.get(self.unacknowledged_at(position)?)?.id;
         let log = self.epochs.last_mut()?;
-        let before = log.mailed.map_or(0, |mailed| mailed.n);
-        log.mailed = Some(Mailed { n: before.max(position.n), at });
-        (position.n > before).then_some(id)
+        let (mailed, before) = (Mailed { n: position.n, at: since }, log.mailed);
+        if before == Some(mailed) || before.is_some_and(|before| before.n > mailed.n) {
+            return None;
+        }
+        log.mailed = Some(mailed);
+        let is_further = before.is_none_or(|before| before.n < mailed.n);
+        Some((Place { epoch: log.epoch, n: mailed.n }, is_further.then_some(id)))
     }
 
     /// They say that they have read my log up to here. Says up to where, when that is news.

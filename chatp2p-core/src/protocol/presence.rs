@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::clock::Wall;
 use crate::crypto::{CiphertextHash, SessionId, TheirKeys};
 use crate::identity::{PeerId, Username};
 use crate::message::{Epoch, Position};
@@ -43,6 +44,10 @@ pub const MAIL_AGAIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// makes it ask; what is handed over for it waits in memory.
 pub(super) const MAX_REWINDS: u32 = 8;
 
+/// How often mail that brings nothing new is answered within [`MAIL_AGAIN`]. A mailbox can repeat it as often as it likes, and each answer takes
+/// room in the letterbox of somebody who has not asked for it.
+pub(super) const MAX_REPEATS: u32 = 8;
+
 /// How often a link may bring what cannot be read, or the word that something of mine cannot, while nothing else gets
 /// through. Each time a new session is begun; then the link is given up, and the wait before the next one grows.
 pub(super) const MAX_UNREADABLE: u32 = 4;
@@ -76,16 +81,29 @@ pub(super) struct Post {
     pub(super) open: Option<(LinkId, LetterboxId)>,
     /// After which entry to go on; `None` where only the log knows what was mailed.
     pub(super) cursor: Option<Option<Position>>,
-    /// What was handed over, in order, and is not known to be kept by a mailbox.
-    pub(super) handed: VecDeque<Position>,
+    /// What was handed over, in order, and is not known to be kept by a mailbox; `None` for what is to be handed over again.
+    pub(super) handed: VecDeque<Option<Position>>,
+    /// How the oldest of what a mailbox keeps waits for an answer.
+    pub(super) wait: Option<Wait>,
     /// How often it failed in a row, and until when it rests.
     pub(super) failures: u32,
     pub(super) rests: Option<Duration>,
     /// How often the other end has asked to go on from an earlier place, since it last acknowledged anything, or was mailed to
     /// again.
     pub(super) rewinds: u32,
+    /// How often mail that brought nothing new was answered since some did, and when first.
+    pub(super) repeats: Option<(u32, Duration)>,
+    /// When the other end was last asked to go on from where its log stands here.
+    pub(super) asked: Option<Duration>,
     /// Whether it carried acknowledgements, which a failure may have lost.
     pub(super) answers: bool,
+}
+
+/// Since when something lies in a mailbox without an answer, and until when it may.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    pub(super) since: Wall,
+    pub(super) until: Duration,
 }
 
 /// That links may be dead and nobody has noticed.

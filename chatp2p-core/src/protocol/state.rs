@@ -1,5 +1,6 @@
 //! One node's mind: who it knows, what it says and hears, and what it does about links that come and go.
 
+mod collected;
 mod commands;
 mod contacts;
 mod dials;

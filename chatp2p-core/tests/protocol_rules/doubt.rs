@@ -1,14 +1,11 @@
 //! Links that may be dead while nobody has noticed: they serve on, somebody better is looked for, and nobody is given up for
 //! a mere doubt.
 
-use std::time::Duration;
-
-use chatp2p_core::clock::{Now, Wall};
 use chatp2p_core::protocol::wire::{Frame, Reason};
-use chatp2p_core::protocol::{Ask, Command, CommandId, Decision, Effect, Event, Found, Input, LinkId, Loaded};
-use chatp2p_core::storage::Committed;
+use chatp2p_core::protocol::{Ask, Command, CommandId, Effect, Event, Input, LinkId, Loaded};
 
-use super::{Bob, LINK, acks, alice, at, entries, on_their_way, signed};
+use super::clocked::Clocked;
+use super::{LINK, acks, alice, at, entries, on_their_way, signed};
 
 /// By when whoever is doubted is dialled.
 const SOON: u64 = 500;
@@ -19,54 +16,7 @@ const LONG: u64 = 60_000;
 /// The link that takes the place of the first.
 const SECOND: LinkId = LinkId(2);
 
-/// Bob, on a clock.
-struct Clocked {
-    bob: Bob,
-    millis: u64,
-}
-
 impl Clocked {
-    /// Bob is connected to alice, who has called him.
-    fn with_alice() -> Self {
-        Self { bob: Bob::with_alice(), millis: 1_000 }
-    }
-
-    fn takes(&mut self, input: Input) -> (Vec<Ask>, Vec<Effect>) {
-        let now = Now { mono: Duration::from_millis(self.millis), wall: Wall::default() };
-        let mut decision = Decision::new();
-        self.bob.0.handle(input, now, &mut decision);
-        self.bob.0.conclude(&mut decision).unwrap();
-        decision.release(&Committed::default())
-    }
-
-    /// Wakes bob whenever he wants to, for so many milliseconds.
-    fn passes(&mut self, millis: u64) -> (Vec<Ask>, Vec<Effect>) {
-        let end = self.millis + millis;
-        let (mut asks, mut effects) = (Vec::new(), Vec::new());
-        while let Some(due) = self.due().filter(|due| *due <= end) {
-            self.millis = due.max(self.millis);
-            let (more, others) = self.takes(Input::Wake);
-            asks.extend(more);
-            effects.extend(others);
-        }
-        self.millis = end;
-        (asks, effects)
-    }
-
-    /// When bob wants to be woken.
-    fn due(&self) -> Option<u64> {
-        self.bob.0.next_deadline().map(|at| u64::try_from(at.as_micros().div_ceil(1_000)).unwrap())
-    }
-
-    /// The tracker answers, and alice is dialled.
-    fn finds_alice(&mut self) {
-        let record = signed(&self.bob.1, "alice");
-        let found = Found::Record(Box::new(record));
-        let (_, effects) = self.takes(Input::Found { name: "alice".parse().unwrap(), answer: found });
-        let dialled = |effect: &Effect| matches!(effect, Effect::Dial { peer, .. } if *peer == alice().peer_id());
-        assert!(effects.iter().all(dialled) && effects.len() == 1, "{effects:?}");
-    }
-
     /// He doubts, and dials alice within half a second.
     fn doubts(&mut self) {
         let (asks, effects) = self.takes(Input::Doubt);
@@ -77,10 +27,6 @@ impl Clocked {
         self.finds_alice();
     }
 
-    fn dial_fails(&mut self) -> (Vec<Ask>, Vec<Effect>) {
-        self.takes(Input::DialFailed { peer: alice().peer_id(), reason: "nobody is there".to_owned() })
-    }
-
     /// Both greet on a second link.
     fn second_comes_up(&mut self, dialled: bool) -> (Vec<Ask>, Vec<Effect>) {
         self.takes(Input::LinkUp { link: SECOND, peer: alice().peer_id(), dialled });
@@ -88,10 +34,6 @@ impl Clocked {
         self.takes(Input::Frame { link: SECOND, frame: hello });
         let greeting = Frame::Greeting { have: Vec::new(), offer: None, watchword: None };
         self.takes(Input::Frame { link: SECOND, frame: greeting })
-    }
-
-    fn hears(&mut self, link: LinkId, frame: Frame) -> Vec<Effect> {
-        self.takes(Input::Frame { link, frame }).1
     }
 
     fn is_connected(&self) -> bool {

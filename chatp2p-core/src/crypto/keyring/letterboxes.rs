@@ -11,12 +11,12 @@ use crate::identity::{Identity, IdentityError, PeerId};
 /// How long a letterbox is the one in the record.
 const TURNS_AFTER_DAYS: u64 = 7;
 
-/// How long mail is collected from one that was in the record, counted from when it was drawn: an old record is believed for a
-/// while, and mail is kept for a week.
+/// How long mail is collected from one that was in the record, counted from when the next one was drawn: an old record is
+/// believed for a while, and mail is kept for a week.
 const KEEPS_DAYS: u64 = 35;
 
-/// The most that are kept at one mailbox: one for each week of those days.
-const MAX_SECRETS: usize = 5;
+/// The most that are collected from at one mailbox: that in the record, and one for each week of those days.
+const MAX_SECRETS: usize = 6;
 
 const MILLIS_OF_A_DAY: u64 = 86_400_000;
 
@@ -59,17 +59,60 @@ impl Keyring {
     /// # Errors
     /// [`IdentityError::NoRandomness`] when the system has none to give.
     pub fn letterboxes_at(&mut self, mailbox: PeerId, now: Wall) -> Result<Vec<LetterboxSecret>, IdentityError> {
-        let before = self.letterboxes.len();
-        self.letterboxes.retain(|secret| secret.age(now) < KEEPS_DAYS);
-        self.is_changed |= self.letterboxes.len() < before;
         let newest = self.letterboxes.iter().rev().find(|secret| secret.mailbox == mailbox);
         if newest.is_none_or(|newest| newest.age(now) >= TURNS_AFTER_DAYS) {
             let seed = Identity::generate()?.to_seed();
             self.letterboxes.push(LetterboxSecret { mailbox, seed, drawn: now });
             self.is_changed = true;
         }
+        let drawn = std::mem::take(&mut self.letterboxes);
+        for (at, secret) in drawn.iter().enumerate() {
+            let next = drawn.iter().skip(at + 1).find(|next| next.mailbox == secret.mailbox);
+            if next.is_none_or(|next| next.age(now) < KEEPS_DAYS) {
+                self.letterboxes.push(secret.clone());
+            }
+        }
+        self.is_changed |= self.letterboxes.len() < drawn.len();
         let here = self.letterboxes.iter().rev().filter(|secret| secret.mailbox == mailbox);
         let here: Vec<LetterboxSecret> = here.take(MAX_SECRETS).cloned().collect();
         Ok(here)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Olm;
+    use super::*;
+
+    fn keyring() -> Keyring {
+        Keyring::load(Identity::from_seed(&[1; 32]), &Olm, Vec::new(), [8; 32], Wall::default()).unwrap()
+    }
+
+    fn on_day(keyring: &mut Keyring, day: u64) -> Vec<[u8; 32]> {
+        let mailbox = Identity::from_seed(&[7; 32]).peer_id();
+        let there = keyring.letterboxes_at(mailbox, Wall::from_millis(day * MILLIS_OF_A_DAY)).unwrap();
+        there.iter().map(|secret| *secret.seed()).collect()
+    }
+
+    #[test]
+    fn mail_is_collected_for_five_weeks_after_the_next_was_drawn_however_long_a_node_ran() {
+        let mut keyring = keyring();
+        let [old] = on_day(&mut keyring, 100)[..] else { panic!("one is drawn") };
+        assert_eq!(on_day(&mut keyring, 106), [old]);
+        // A node that ran for forty days has had the first one in its record until now.
+        let [new, still] = on_day(&mut keyring, 140)[..] else { panic!("another one is drawn") };
+        assert_eq!((still, new == old), (old, false));
+        let turned = on_day(&mut keyring, 174);
+        assert_eq!(turned[1..], [new, old]);
+        assert!(!on_day(&mut keyring, 175).contains(&old), "five weeks after the next one was drawn");
+    }
+
+    #[test]
+    fn a_node_that_starts_each_week_collects_from_those_of_five_weeks() {
+        let mut keyring = keyring();
+        let drawn: Vec<_> = (0..10).map(|week| on_day(&mut keyring, 100 + 7 * week)[0]).collect();
+        let expected: Vec<_> = drawn.into_iter().rev().take(MAX_SECRETS).collect();
+        assert_eq!(on_day(&mut keyring, 100 + 7 * 9), expected);
+        assert_eq!(keyring.letterboxes.len(), MAX_SECRETS);
     }
 }

@@ -4,20 +4,19 @@
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::crypto::{Offer, TheirKeys};
+use crate::crypto::TheirKeys;
 use crate::identity::PeerId;
-use crate::message::{Place, Position};
+use crate::message::Position;
 use crate::record::{Letterbox, PreKeys, SignedRecord};
 use crate::storage::{Change, Contact};
 
 use super::super::decision::{Decision, Effect};
 use super::super::event::Event;
-use super::super::input::{LinkId, MailId};
+use super::super::input::LinkId;
 use super::super::log::Talk;
-use super::super::presence::{LinkState, MAX_REWINDS, Phase, pause};
-use super::super::wire::{Frame, LogEntry};
+use super::super::presence::{LinkState, Phase, Wait, pause};
+use super::super::wire::Frame;
 use super::State;
-use super::flow::Taken;
 
 /// The numbers of posts have this bit, those of links do not.
 const POSTS: u64 = 1 << 63;
@@ -54,7 +53,7 @@ impl State {
     }
 
     /// The post to a peer that has a letterbox; opened, unless it rests.
-    fn open_post(&mut self, peer: PeerId, now: Now, out: &mut Decision) -> Option<LinkId> {
+    pub(super) fn open_post(&mut self, peer: PeerId, now: Now, out: &mut Decision) -> Option<LinkId> {
         if self.stopping.is_some() || !self.is_known(peer) || self.is_blocked(peer) || self.is_up(peer) {
             return None;
         }
@@ -69,18 +68,21 @@ impl State {
         let (letterbox, pre_keys) = self.letterbox_of(peer)?;
         // Drawn, not counted: the word of a mailbox about a post of a state that was dropped must not meet another one.
         let link = LinkId(POSTS | self.draw.number());
+        let again = self.mail_again;
         let talk = self.talk(peer);
-        let (mailed, at) = (talk.mailed_so_far(), talk.mailed_at());
+        let (mailed, since) = (talk.mailed_so_far(), talk.mailed_since());
         let post = self.presence(peer).post.get_or_insert_default();
-        // A life that begins knows only by the wall clock since when mail is without an answer.
-        let waited =
-            if post.cursor.is_none() { at.map_or(Duration::ZERO, |at| now.wall.since(at)) } else { Duration::ZERO };
+        if post.cursor.is_none() {
+            // A life that begins knows only by the wall clock since when mail is without an answer.
+            let until = |since| now.mono + again.saturating_sub(now.wall.since(since));
+            post.wait = since.map(|since| Wait { since, until: until(since) });
+        }
         let answers = post.answers;
         let cursor = *post.cursor.get_or_insert(mailed);
         post.open = Some((link, letterbox.id));
         post.rests = None;
         let mut state = LinkState::new(peer, true, now.mono);
-        state.phase = Phase::Posting(now.mono + self.mail_again.saturating_sub(waited));
+        state.phase = Phase::Posting(post.wait.map_or(now.mono + again, |wait| wait.until));
         state.keys = Some(TheirKeys { pre_keys, one_time: None });
         state.cursor = cursor;
         self.links.insert(link, state);
@@ -132,26 +134,30 @@ impl State {
 
     /// Nothing more goes to the letterbox to which mail goes now.
     fn leave_letterbox(&mut self, peer: PeerId, out: &mut Decision) {
-        let Some(presence) = self.presences.get_mut(&peer) else { return };
-        let Some((link, _)) = presence.post.as_mut().and_then(|post| post.open.take()) else { return };
-        presence.post.iter_mut().for_each(|post| post.handed.clear());
+        if let Some(link) = self.end_visit(peer) {
+            self.links.remove(&link);
+            out.close(link);
+        }
+    }
+
+    /// Of what was handed over nothing more is heard.
+    fn end_visit(&mut self, peer: PeerId) -> Option<LinkId> {
+        let presence = self.presences.get_mut(&peer)?;
+        let post = presence.post.as_mut()?;
+        let (link, _) = post.open.take()?;
+        post.handed.clear();
         if presence.active.is_none() {
             presence.loading = None;
         }
-        self.links.remove(&link);
-        out.close(link);
+        Some(link)
     }
 
     /// A post is gone. It is tried again, as links are.
     pub(super) fn rest_post(&mut self, peer: PeerId, now: Now) {
-        let Some(presence) = self.presences.get_mut(&peer) else { return };
-        let Some(post) = presence.post.as_mut() else { return };
-        post.rests = Some(now.mono + pause(post.failures, &mut self.draw));
-        post.failures = post.failures.saturating_add(1);
-        post.open = None;
-        post.handed.clear();
-        if presence.active.is_none() {
-            presence.loading = None;
+        self.end_visit(peer);
+        if let Some(post) = self.presences.get_mut(&peer).and_then(|presence| presence.post.as_mut()) {
+            post.rests = Some(now.mono + pause(post.failures, &mut self.draw));
+            post.failures = post.failures.saturating_add(1);
         }
     }
 
@@ -182,44 +188,45 @@ impl State {
     pub(super) fn note_handed(&mut self, peer: PeerId, link: LinkId, position: Option<Position>) {
         let post = self.presences.get_mut(&peer).and_then(|presence| presence.post.as_mut());
         if let Some(post) = post.filter(|post| post.open.is_some_and(|(open, _)| open == link)) {
-            post.handed.extend(position);
+            post.handed.push_back(position);
         }
     }
 
     /// The other end has told of something that it has.
     pub(super) fn post_got_through(&mut self, peer: PeerId) {
+        let waits = self.talk(peer).mailed_since().is_some();
         if let Some(post) = self.presences.get_mut(&peer).and_then(|presence| presence.post.as_mut()) {
             post.rewinds = 0;
+            post.wait = post.wait.filter(|_| waits);
         }
     }
 
     /// A mailbox keeps what was handed to a post.
     pub(super) fn posted(&mut self, link: LinkId, entries: usize, now: Now, out: &mut Decision) {
-        let again = now.mono + self.mail_again;
-        let is_post = |state: &&mut LinkState| matches!(state.phase, Phase::Posting(_));
-        let Some(state) = self.links.get_mut(&link).filter(is_post) else { return };
-        let peer = state.peer;
-        if entries > 0 {
-            // Answers alone put nothing off: what was mailed before them may be lost.
-            state.phase = Phase::Posting(again);
-        }
+        let until = now.mono + self.mail_again;
+        let Some((peer, Phase::Posting(_))) = self.links.get(&link).map(|state| (state.peer, state.phase)) else {
+            return;
+        };
         let Some(post) = self.presence(peer).post.as_mut() else { return };
         post.failures = 0;
         let kept = entries.min(post.handed.len());
-        let Some(position) = post.handed.drain(..kept).next_back() else {
-            // Nothing but answers.
+        let Some(position) = post.handed.drain(..kept).flatten().next_back() else {
+            // Nothing but answers, and what goes there again. They put nothing off: what was mailed before may be lost.
             return;
         };
         post.cursor = Some(Some(position));
-        let Position { epoch, n, .. } = position;
-        let Some(through) = self.talk(peer).mailed(position, now.wall) else { return };
-        out.change(Change::Mailed { peer, place: Place { epoch, n }, at: now.wall });
-        if let Some(name) = self.contact_name(peer) {
+        let Wait { since, until } = *post.wait.get_or_insert(Wait { since: now.wall, until });
+        if let Some(state) = self.links.get_mut(&link) {
+            state.phase = Phase::Posting(until);
+        }
+        let Some((place, news)) = self.talk(peer).mailed(position, since) else { return };
+        out.change(Change::Mailed { peer, place, at: since });
+        if let (Some(through), Some(name)) = (news, self.contact_name(peer)) {
             out.tell(Event::Mailed { peer: name, through });
         }
     }
 
-    /// Nothing was heard for as long as mailboxes keep mail: it is gone, or its reader's answer is.
+    /// Something was not heard of for as long as mailboxes keep mail: it is gone, or its reader's answer is.
     pub(super) fn mail_again(&mut self, link: LinkId, now: Now, out: &mut Decision) {
         let again = now.mono + self.mail_again;
         let Some(peer) = self.links.get(&link).map(|state| state.peer) else { return };
@@ -232,83 +239,21 @@ impl State {
             state.phase = Phase::Posting(again);
             state.cursor = cursor;
             state.in_flight.clear();
-            state.asked_at = None;
         }
+        self.go_back(peer, cursor);
         let presence = self.presence(peer);
         presence.loading = None;
-        presence.post.iter_mut().for_each(|post| post.rewinds = 0);
+        if let Some(post) = &mut presence.post {
+            (post.wait, post.rewinds) = (None, 0);
+        }
         self.pump(peer, out);
     }
 
-    /// Takes in what somebody left in a letterbox of this node's. What is from a stranger is taken and dropped: nobody can be
-    /// asked whether they own the name that they go by.
-    pub(super) fn mail(&mut self, mail: MailId, from: SignedRecord, frames: Vec<Frame>, now: Now, out: &mut Decision) {
-        if self.stopping.is_some() {
-            return;
+    /// What comes after this entry is mailed again; also if the visit at which it should be fails.
+    pub(super) fn go_back(&mut self, peer: PeerId, cursor: Option<Position>) {
+        if let Some(post) = self.presences.get_mut(&peer).and_then(|presence| presence.post.as_mut()) {
+            post.cursor = Some(cursor);
+            post.handed.iter_mut().for_each(|position| *position = None);
         }
-        out.effect(Effect::Take(mail));
-        let peer = from.record().peer_id;
-        let Some(keys) = from.record().pre_keys.filter(|keys| self.keyring.understands(keys)) else { return };
-        if !self.is_known(peer) || self.is_blocked(peer) {
-            return;
-        }
-        self.note_record(peer, &from, out);
-        for frame in frames {
-            match frame {
-                Frame::Entry(entry) => self.mailed_entry(peer, &keys, &entry, now, out),
-                Frame::Ack(position) => self.mailed_ack(peer, position, now, out),
-                Frame::Greeting { have, offer, .. } => self.mailed_greeting(peer, have, offer, now, out),
-                Frame::Nack(nack) => {
-                    let post = self.presences.get(&peer).and_then(super::Presence::outlet);
-                    post.into_iter().for_each(|link| self.nacked(link, &nack, now, out));
-                }
-                Frame::Read(place) => self.was_read(peer, place, out),
-                // There is no link to open or to close, nor one on which somebody asked.
-                Frame::Hello { .. } | Frame::Goodbye { .. } | Frame::Seek { .. } | Frame::Records { .. } => {}
-            }
-        }
-        self.consider_mailing(peer, now, out);
-    }
-
-    fn mailed_entry(&mut self, peer: PeerId, keys: &PreKeys, entry: &LogEntry, now: Now, out: &mut Decision) {
-        let taken = self.take(peer, keys, entry, out);
-        let Some(link) = self.way_back(peer, now, out) else { return };
-        match taken {
-            Taken::Now(position) | Taken::Before(position) => out.ack(link, position),
-            // What is missing comes on the link in any case.
-            Taken::Gap | Taken::Unreadable if self.is_up(peer) => {}
-            Taken::Gap => self.ask_to_go_on(link, peer, out),
-            Taken::Unreadable => self.unreadable(peer, link, entry, now, out),
-        }
-    }
-
-    fn mailed_ack(&mut self, peer: PeerId, position: Position, now: Now, out: &mut Decision) {
-        match self.presences.get(&peer).and_then(super::Presence::outlet) {
-            Some(link) => self.acknowledged(link, position, now, out),
-            None => {
-                if let Some(position) = self.talk(peer).meet(position) {
-                    self.note_acknowledged(peer, position, out);
-                }
-            }
-        }
-    }
-
-    /// The other end asks to go on from where it stands.
-    fn mailed_greeting(
-        &mut self,
-        peer: PeerId,
-        have: Vec<Position>,
-        offer: Option<Offer>,
-        now: Now,
-        out: &mut Decision,
-    ) {
-        let Some(link) = self.open_post(peer, now, out) else { return };
-        self.take_offer(link, offer);
-        let Some(post) = self.presence(peer).post.as_mut().filter(|post| post.rewinds < MAX_REWINDS) else { return };
-        post.rewinds += 1;
-        if let Some(state) = self.links.get_mut(&link) {
-            state.have = Some(have);
-        }
-        self.resume(link, now, out);
     }
 }
