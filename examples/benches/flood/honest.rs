@@ -28,13 +28,14 @@ impl Times {
     }
 }
 
-/// Asks a tracker one question after the other.
-pub(crate) async fn asks(at: SocketAddr, count: usize) -> anyhow::Result<Times> {
+/// Asks a tracker one question after the other for so long.
+pub(crate) async fn asks(at: SocketAddr, long: Duration) -> anyhow::Result<Times> {
     let mut stream = TcpStream::connect(at).await?;
     stream.set_nodelay(true)?;
-    let mut took = Vec::with_capacity(count);
+    let mut took = Vec::new();
     let mut answer = vec![0; 4 << 10];
-    for _ in 0..count {
+    let started = Instant::now();
+    while started.elapsed() < long {
         let begun = Instant::now();
         stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
         let read = stream.read(&mut answer).await?;
@@ -61,12 +62,13 @@ impl Friend {
         Ok(Self { node, events })
     }
 
-    /// Says one thing after the other, each when the one before was acknowledged.
-    pub(crate) async fn says(&mut self, count: usize) -> anyhow::Result<Times> {
-        let mut took = Vec::with_capacity(count);
-        for n in 0..count {
+    /// Says one thing after the other for so long, each when the one before was acknowledged.
+    pub(crate) async fn says(&mut self, long: Duration) -> anyhow::Result<Times> {
+        let mut took = Vec::new();
+        let started = Instant::now();
+        while started.elapsed() < long {
             let begun = Instant::now();
-            let id = self.node.send(&PEER.parse()?, format!("hello {n}")).await?.id;
+            let id = self.node.send(&PEER.parse()?, format!("hello {}", took.len())).await?.id;
             loop {
                 let event = self.events.next().await.context("the friend's node stopped")?;
                 if matches!(event, Event::Delivered { through, .. } if through == id) {
