@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::Stream;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::clock::{Now, Wall};
@@ -20,7 +19,7 @@ use crate::transport::secure::Purpose;
 use crate::transport::{Listener, Transport, TransportError};
 
 use super::collecting::OwnLetterboxes;
-use super::driver::MAX_VISITS;
+use super::driver::Visits;
 use super::enrol::{Enrolment, enrol};
 use super::healing::LOOK_EVERY;
 use super::trackers::{MAX_TRACKERS, Trackers};
@@ -65,7 +64,7 @@ pub(super) struct Parts {
     /// Where others leave mail for this node.
     pub(super) letterboxes: OwnLetterboxes,
     /// A place for each visit to another's mailbox.
-    pub(super) visits: Arc<Semaphore>,
+    pub(super) visits: Visits,
     /// How often is looked whether the machine has slept.
     pub(super) look_every: Duration,
     started: Instant,
@@ -211,7 +210,7 @@ impl NodeBuilder {
             inbound: self.inbound,
             mailbox: self.mailbox,
             letterboxes: OwnLetterboxes::default(),
-            visits: Arc::new(Semaphore::new(MAX_VISITS)),
+            visits: Visits::default(),
             look_every: self.look_every,
             started: Instant::now(),
         };

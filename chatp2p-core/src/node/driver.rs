@@ -8,7 +8,7 @@ mod posts;
 mod trail;
 
 pub(super) use dials::{accept_all, dial_mailbox};
-pub(super) use posts::MAX_VISITS;
+pub(super) use posts::Visits;
 pub(super) use trail::{Attempt, Owner, Sought};
 
 use std::collections::{BTreeMap, VecDeque};

@@ -76,12 +76,16 @@ impl State {
         }
     }
 
-    /// Whether this link is up with somebody to whom the user has turned: others who were let in because anybody is, ask and
-    /// are asked nothing.
+    /// Whether the user has turned to this contact. Others were let in because anybody is.
+    pub fn has_turned_to(&self, peer: PeerId) -> bool {
+        let Some(contact) = self.contacts.get(&peer) else { return false };
+        let has_written = self.talks.get(&peer).is_some_and(Talk::has_written);
+        !contact.forgotten && !contact.blocked && (has_written || contact.verified)
+    }
+
+    /// Whether this link is up with somebody to whom the user has turned: others ask and are asked nothing.
     fn is_friend(&self, link: &LinkState) -> bool {
-        let Some(contact) = self.contacts.get(&link.peer) else { return false };
-        let has_written = self.talks.get(&link.peer).is_some_and(Talk::has_written);
-        link.phase == Phase::Up && !contact.forgotten && !contact.blocked && (has_written || contact.verified)
+        link.phase == Phase::Up && self.has_turned_to(link.peer)
     }
 
     /// The contacts to whom a link is due and could not be had.
