@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::clock::{Now, Wall};
 use crate::crypto::{Keyring, Olm};
-use crate::identity::{Identity, Username};
+use crate::identity::{Identity, Username, random};
 use crate::mailbox::{Mailbox, MailboxAddress};
 use crate::protocol::{Inbound, Me, State};
 use crate::record::{Endpoint, MAX_LETTERBOXES, PeerRecord, PreKeys, SignedRecord};
@@ -226,7 +226,7 @@ impl NodeBuilder {
         let changes: Vec<Change> = key_changes(&mut keyring)?;
         let Enrolment { record, places } = enrol(&parts, seq, pre_keys, changes, must_be_listed).await?;
         let me = parts.me(record);
-        let state = State::new(me, keyring, snapshot, seed()?, parts.now()).receiving(parts.inbound);
+        let state = State::new(me, keyring, snapshot, *random()?, parts.now()).receiving(parts.inbound);
         Ok(Node::run(parts, state, places, (listeners, self.moves)))
     }
 }
@@ -234,11 +234,6 @@ impl NodeBuilder {
 /// The transport that dials and listens at such an endpoint.
 pub(super) fn transport_for(transports: &[Arc<dyn Transport>], at: &Endpoint) -> Option<Arc<dyn Transport>> {
     transports.iter().find(|transport| transport.schemes().contains(&at.scheme())).cloned()
-}
-
-/// Fresh randomness for a state.
-pub(super) fn seed() -> Result<[u8; 32], NodeError> {
-    Ok(Identity::generate()?.to_seed())
 }
 
 /// What of the keys is not durable yet.
@@ -269,7 +264,7 @@ impl Parts {
     /// The keys of a profile, for a new life.
     pub(super) fn keyring(&self, snapshot: &mut Snapshot) -> Result<Keyring, NodeError> {
         let rows = std::mem::take(&mut snapshot.keys);
-        let keyring = Keyring::load(self.identity.clone(), &Olm, rows, seed()?, self.now().wall);
+        let keyring = Keyring::load(self.identity.clone(), &Olm, rows, *random()?, self.now().wall);
         Ok(keyring.map_err(|error| StorageError::Damaged { reason: error.to_string() })?)
     }
 

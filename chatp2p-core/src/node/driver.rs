@@ -21,7 +21,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
 use crate::code::Code;
-use crate::identity::{PeerId, Username};
+use crate::identity::{PeerId, Username, random};
 use crate::mailbox::mail::Mail;
 use crate::protocol::wire::{Frame, Reason};
 use crate::protocol::{
@@ -34,7 +34,7 @@ use crate::transport::secure::Purpose;
 use crate::transport::{DialBudget, Link, SecureLink, TransportError};
 
 use super::NodeError;
-use super::builder::{Parts, seed};
+use super::builder::Parts;
 use super::collecting::Collecting;
 use super::diagnosis::Failure;
 use super::trackers::Answer;
@@ -484,5 +484,5 @@ async fn reload(parts: &Parts, me: Me) -> Result<State, NodeError> {
         let reason = "the keys are not those that this node has published".to_owned();
         return Err(StorageError::Damaged { reason }.into());
     }
-    Ok(State::new(me, keyring, snapshot, seed()?, parts.now()).receiving(parts.inbound))
+    Ok(State::new(me, keyring, snapshot, *random()?, parts.now()).receiving(parts.inbound))
 }
