@@ -10,6 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
 
 pub use contact_link::{ContactLink, ContactLinkError, MAX_LINK_BYTES, MAX_TRACKER_HINT_BYTES};
 pub use safety_number::{Fingerprint, SAFETY_ROUNDS, SAFETY_VERSION, SafetyNumber};
@@ -64,9 +65,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::NoRandomness`] when the system has none to give.
     pub fn generate() -> Result<Self, IdentityError> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|_| IdentityError::NoRandomness)?;
-        Ok(Self::from_seed(&seed))
+        Ok(Self::from_seed(&*random()?))
     }
 
     /// The identity of a stored 32-byte seed.
@@ -173,6 +172,16 @@ impl<'b, C> minicbor::Decode<'b, C> for PeerId {
         let bytes = d.bytes()?.try_into().map_err(|_| minicbor::decode::Error::message("a key has 32 bytes"))?;
         Self::from_bytes(bytes).map_err(minicbor::decode::Error::custom)
     }
+}
+
+/// Bytes that nobody can guess, from the operating system.
+///
+/// # Errors
+/// [`IdentityError::NoRandomness`] when the system has none to give.
+pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, IdentityError> {
+    let mut bytes = Zeroizing::new([0; N]);
+    getrandom::fill(&mut *bytes).map_err(|_| IdentityError::NoRandomness)?;
+    Ok(bytes)
 }
 
 /// Why something is not an identity.

@@ -11,6 +11,7 @@ mod passphrase;
 pub mod private;
 #[cfg(feature = "sqlite")]
 mod profile;
+mod random;
 #[cfg(feature = "sql")]
 mod sql;
 
@@ -38,6 +39,7 @@ pub use memory::{MemoryMail, MemoryProfile, MemoryRegistry, ProfileData};
 pub use passphrase::{MAX_PASSPHRASE_BYTES, MIN_PASSPHRASE_CHARS, Passphrase, PassphraseError};
 #[cfg(feature = "sqlite")]
 pub use profile::{Profile, ProfileError};
+pub(crate) use random::random;
 #[cfg(feature = "sql")]
 pub use sql::SqlRegistry;
 #[cfg(feature = "sqlite")]

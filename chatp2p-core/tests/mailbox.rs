@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chatp2p_core::identity::Identity;
-use chatp2p_core::mailbox::wire::{Answer, Refusal, Request, decode_answer, encode_request};
+use chatp2p_core::mailbox::wire::{Answer, Refusal, Request, Terms, decode_answer, encode_answer, encode_request};
 use chatp2p_core::mailbox::{
     BoxKeys, Collector, DEPOSITORS_SHARE, Depositor, Mailbox, MailboxAddress, MailboxError, MailboxLimits, mail,
 };
@@ -235,21 +235,27 @@ async fn a_flood_of_deposits_ends_where_the_letterbox_and_the_mailbox_do() {
     assert_eq!(refusal(depositor.deposit(&to, sealed(&to, b"and again")).await), Refusal::Full);
 }
 
-/// A link that says it comes from elsewhere.
-async fn from_afar(mailbox: &Mailbox, network: u8, with: &Identity) -> (SecureLink, JoinHandle<()>) {
+/// Both ends of a link to carol, at which she sees it come from there.
+async fn linked(from: Option<std::net::SocketAddr>, with: &Identity) -> (SecureLink, SecureLink) {
     let transport = MemoryTransport::new();
     let at = "memory:carol".parse().unwrap();
     let mut listener = transport.listen(&at).await.unwrap();
     let near = transport.dial(&at, &Clearance::of_the_user()).await.unwrap();
     let mut far = listener.accept().await.unwrap();
-    far.remote = Some(([8, 8, network, 8], 5_001).into());
+    far.remote = from;
     let key = carol();
     let (near, far) = tokio::join!(
         secure::client(near, with, key.peer_id(), Purpose::Mailbox),
         secure::server(far, &key, &[Purpose::Mailbox])
     );
-    let (mailbox, far) = (mailbox.clone(), far.unwrap());
-    (near.unwrap(), tokio::spawn(async move { mailbox.serve(far, &carol()).await }))
+    (near.unwrap(), far.unwrap())
+}
+
+/// A link that says it comes from elsewhere.
+async fn from_afar(mailbox: &Mailbox, network: u8, with: &Identity) -> (SecureLink, JoinHandle<()>) {
+    let (near, far) = linked(Some(([8, 8, network, 8], 5_001).into()), with).await;
+    let mailbox = mailbox.clone();
+    (near, tokio::spawn(async move { mailbox.serve(far, &carol()).await }))
 }
 
 #[tokio::test]
@@ -330,6 +336,40 @@ async fn a_collector_that_takes_nothing_is_sent_so_much_and_no_more() {
     }
 }
 
+/// Answers a collector that waits for its taking with so many of the largest mails first.
+async fn taking_behind(mails: u64) -> Result<(), MailboxError> {
+    let (near, far) = linked(None, bobs().identity()).await;
+    let mut carol = Raw::over(far);
+    let serving = tokio::spawn(async move {
+        let to = bobs().letterbox(&MailboxAddress::new(alice().peer_id(), vec!["memory:a".parse().unwrap()]).unwrap());
+        let largest = sealed(&to, &[7; 1 << 20]);
+        let terms = Terms { mails: 1, bytes: 1, keeps: 1, stays: 1 };
+        let mail = |number| Answer::Mail { number, sealed: largest.clone() };
+        let begins = [Answer::Opened(terms), Answer::Collecting].into_iter().map(|answer| vec![answer]);
+        let takes = (1..=mails).map(mail).chain([Answer::Taken]).collect();
+        for answers in begins.chain([takes]) {
+            carol.heard.recv().await;
+            for answer in answers {
+                // Nobody may be listening any more.
+                let _ = carol.to_send.send(encode_answer(&answer).into()).await;
+            }
+        }
+        carol
+    });
+    let mut collector = in_time("collecting", Collector::open(near)).await.unwrap();
+    let taken = in_time("taking", collector.take(&[1])).await;
+    let _carol = in_time("all is said", serving).await.unwrap();
+    taken
+}
+
+#[tokio::test]
+async fn a_mailbox_that_sends_more_than_it_may_is_hung_up_on() {
+    // Four of them have four mebibytes.
+    taking_behind(4).await.unwrap();
+    let refused = taking_behind(10).await;
+    assert!(matches!(refused, Err(MailboxError::Protocol { .. })), "{refused:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deaf_collector_and_a_silent_visitor_are_given_up() {
     let mailbox = Mailbox::open(Arc::new(MemoryMail::new()), MailboxLimits::default()).await.unwrap();
@@ -375,23 +415,13 @@ async fn who_collects_anew_takes_the_place_of_who_did() {
 
 #[tokio::test]
 async fn a_mailbox_whose_word_does_not_hold_is_not_believed() {
-    let transport = MemoryTransport::new();
-    let at = "memory:carol".parse().unwrap();
-    let mut listener = transport.listen(&at).await.unwrap();
-    let near = transport.dial(&at, &Clearance::of_the_user()).await.unwrap();
-    let far = listener.accept().await.unwrap();
-    let (key, drawn) = (carol(), Identity::generate().unwrap());
-    let (near, far) = tokio::join!(
-        secure::client(near, &drawn, key.peer_id(), Purpose::Mailbox),
-        secure::server(far, &key, &[Purpose::Mailbox])
-    );
+    let (near, far) = linked(None, &Identity::generate().unwrap()).await;
     let store: Arc<dyn MailStore> = Arc::new(MemoryMail::new());
     store.open(bobs().id(), Duration::ZERO, 1).await.unwrap();
     let mailbox = Mailbox::open(store, MailboxLimits::default()).await.unwrap();
-    let (near, far) = (near.unwrap(), far.unwrap());
     // It signs with another key than the one that it proved.
     tokio::spawn(async move { mailbox.serve(far, &eve()).await });
-    let to = bobs().letterbox(&MailboxAddress::new(carol().peer_id(), vec![at]).unwrap());
+    let to = bobs().letterbox(&MailboxAddress::new(carol().peer_id(), vec!["memory:carol".parse().unwrap()]).unwrap());
     let mut depositor = Depositor::new(near).unwrap();
     let refused = in_time("an answer", depositor.deposit(&to, sealed(&to, b"hello"))).await;
     assert!(matches!(refused, Err(MailboxError::Protocol { .. })), "{refused:?}");

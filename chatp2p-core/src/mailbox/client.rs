@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::limits::MAX_UNTAKEN;
+use super::limits::may_send_beside;
 use super::wire::{self, Answer, Kept, MAX_TAKEN, Refusal, Request, Terms};
 use crate::code::Code;
 use crate::identity::PeerId;
@@ -222,7 +222,9 @@ impl Collector {
     /// Takes note of one answer.
     async fn hear(&mut self) -> Result<(), MailboxError> {
         match self.line.hear().await? {
-            Answer::Mail { number, sealed } if (self.arrived.len() as u64) < MAX_UNTAKEN.mails => {
+            Answer::Mail { number, sealed }
+                if may_send_beside(self.arrived.iter().map(|mail| mail.sealed.len() as u64)) =>
+            {
                 self.arrived.push_back(Collected { number, sealed });
                 Ok(())
             }

@@ -14,9 +14,9 @@ use super::limits::{
 };
 use super::wire::{Answer, Kept, Refusal, Terms};
 use crate::clock::Wall;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::Identity;
 use crate::record::{LetterboxId, network};
-use crate::storage::{Deposited, MailClock, MailStore, MailUsage, NewMail, StorageError, Sweep, Swept};
+use crate::storage::{Deposited, MailClock, MailStore, MailUsage, NewMail, StorageError, Sweep, Swept, random};
 use crate::transport::crowd::Crowd;
 
 /// After how much time those who opened letterboxes may open more.
@@ -75,8 +75,7 @@ impl Mailbox {
     /// # Errors
     /// Those of the store; [`StorageError::Unavailable`] also when the operating system has no randomness.
     pub async fn open(store: Arc<dyn MailStore>, limits: MailboxLimits) -> Result<Self, StorageError> {
-        let naming = Identity::generate()
-            .map_err(|error: IdentityError| StorageError::Unavailable { reason: error.to_string(), source: None })?;
+        let naming = *random()?;
         let wall = Wall::from(SystemTime::now());
         let clock = store.clock().await?.unwrap_or(MailClock::new(wall));
         let here = Here {
@@ -88,8 +87,7 @@ impl Mailbox {
             opened_since: Duration::ZERO,
         };
         let ticking = Ticking { clock: clock.moved_on(Duration::ZERO, wall), at: Instant::now() };
-        let rooms =
-            Rooms { store, limits, naming: naming.to_seed(), ticking: Mutex::new(ticking), here: Mutex::new(here) };
+        let rooms = Rooms { store, limits, naming, ticking: Mutex::new(ticking), here: Mutex::new(here) };
         let mailbox = Self { rooms: Arc::new(rooms) };
         mailbox.sweep().await?;
         Ok(mailbox)

@@ -7,7 +7,7 @@ use hpke::kem::{Kem, X25519HkdfSha256};
 use zeroize::Zeroizing;
 
 use super::MailboxAddress;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Identity, IdentityError, random};
 use crate::record::{ExchangeKey, Letterbox, LetterboxId};
 
 /// What the owner of a letterbox has: the key by which it is opened and collected from, and the one for which mail is sealed.
@@ -27,9 +27,7 @@ impl BoxKeys {
     /// # Errors
     /// [`IdentityError::NoRandomness`] when the system has none to give.
     pub fn generate() -> Result<Self, IdentityError> {
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *seed).map_err(|_| IdentityError::NoRandomness)?;
-        Ok(Self::from_seed(&seed))
+        Ok(Self::from_seed(&*random()?))
     }
 
     /// The keys of a stored seed.

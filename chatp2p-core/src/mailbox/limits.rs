@@ -44,8 +44,15 @@ pub const READING_TIMEOUT: Duration = Duration::from_secs(60);
 /// disk, and one that is deaf keeps it in this machine's memory.
 pub const TAKING_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// The most that a collector is sent before it takes some: it holds them until they are on its disk.
+/// The most that a collector is sent before it takes some: it holds them until they are on its disk. The mail that reaches the
+/// bytes may go beyond them.
 pub const MAX_UNTAKEN: MailAmount = MailAmount { mails: 64, bytes: 4 << 20 };
+
+/// Whether a collector who holds mails of so many bytes may be sent another one.
+pub(super) fn may_send_beside(untaken: impl Iterator<Item = u64>) -> bool {
+    let (mails, bytes) = untaken.fold((0, 0_u64), |(mails, bytes), mail| (mails + 1, bytes.saturating_add(mail)));
+    mails < MAX_UNTAKEN.mails && bytes < MAX_UNTAKEN.bytes
+}
 
 /// How much a mailbox may keep in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,10 +14,9 @@ use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable as _, OpModeR, OpModeS, Serializable as _};
 use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Decoder};
-use zeroize::Zeroizing;
 
 use super::{BoxKeys, strict};
-use crate::identity::{Domain, Identity, PeerId};
+use crate::identity::{Domain, Identity, PeerId, random};
 use crate::message::MAX_FRAME_BYTES;
 use crate::record::{Letterbox, LetterboxId, SignedRecord};
 
@@ -81,8 +80,7 @@ pub fn seal(
     to: &Letterbox,
     frames: &[Bytes],
 ) -> Result<Vec<u8>, MailError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed).map_err(|_| MailError::NoRandomness)?;
+    let seed = random().map_err(|_| MailError::NoRandomness)?;
     seal_with(&seed, identity, record, to, frames)
 }
 

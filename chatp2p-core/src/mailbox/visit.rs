@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::keeper::{From, Mailbox, Rooms};
-use super::limits::{MAX_UNTAKEN, READING_TIMEOUT, TAKING_TIMEOUT, VISITOR_TIMEOUT};
+use super::limits::{READING_TIMEOUT, TAKING_TIMEOUT, VISITOR_TIMEOUT, may_send_beside};
 use super::wire::{self, Answer, Refusal, Request};
 use crate::identity::Identity;
 use crate::record::LetterboxId;
@@ -48,8 +48,7 @@ struct Round {
 
 impl Round {
     fn has_room(&self) -> bool {
-        let bytes: u64 = self.untaken.values().sum();
-        (self.untaken.len() as u64) < MAX_UNTAKEN.mails && bytes < MAX_UNTAKEN.bytes
+        may_send_beside(self.untaken.values().copied())
     }
 }
 

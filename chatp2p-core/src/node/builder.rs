@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::Stream;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::clock::{Now, Wall};
 use crate::crypto::{Keyring, Olm};
-use crate::identity::{Identity, Username};
+use crate::identity::{Identity, Username, random};
 use crate::mailbox::{Mailbox, MailboxAddress};
 use crate::protocol::{Inbound, Me, State};
 use crate::record::{Endpoint, MAX_LETTERBOXES, PeerRecord, PreKeys, SignedRecord};
@@ -20,7 +19,7 @@ use crate::transport::secure::Purpose;
 use crate::transport::{Listener, Transport, TransportError};
 
 use super::collecting::OwnLetterboxes;
-use super::driver::MAX_VISITS;
+use super::driver::Visits;
 use super::enrol::{Enrolment, enrol};
 use super::healing::LOOK_EVERY;
 use super::trackers::{MAX_TRACKERS, Trackers};
@@ -65,7 +64,7 @@ pub(super) struct Parts {
     /// Where others leave mail for this node.
     pub(super) letterboxes: OwnLetterboxes,
     /// A place for each visit to another's mailbox.
-    pub(super) visits: Arc<Semaphore>,
+    pub(super) visits: Visits,
     /// How often is looked whether the machine has slept.
     pub(super) look_every: Duration,
     started: Instant,
@@ -211,7 +210,7 @@ impl NodeBuilder {
             inbound: self.inbound,
             mailbox: self.mailbox,
             letterboxes: OwnLetterboxes::default(),
-            visits: Arc::new(Semaphore::new(MAX_VISITS)),
+            visits: Visits::default(),
             look_every: self.look_every,
             started: Instant::now(),
         };
@@ -227,7 +226,7 @@ impl NodeBuilder {
         let changes: Vec<Change> = key_changes(&mut keyring)?;
         let Enrolment { record, places } = enrol(&parts, seq, pre_keys, changes, must_be_listed).await?;
         let me = parts.me(record);
-        let state = State::new(me, keyring, snapshot, seed()?, parts.now()).receiving(parts.inbound);
+        let state = State::new(me, keyring, snapshot, *random()?, parts.now()).receiving(parts.inbound);
         Ok(Node::run(parts, state, places, (listeners, self.moves)))
     }
 }
@@ -235,11 +234,6 @@ impl NodeBuilder {
 /// The transport that dials and listens at such an endpoint.
 pub(super) fn transport_for(transports: &[Arc<dyn Transport>], at: &Endpoint) -> Option<Arc<dyn Transport>> {
     transports.iter().find(|transport| transport.schemes().contains(&at.scheme())).cloned()
-}
-
-/// Fresh randomness for a state.
-pub(super) fn seed() -> Result<[u8; 32], NodeError> {
-    Ok(Identity::generate()?.to_seed())
 }
 
 /// What of the keys is not durable yet.
@@ -270,7 +264,7 @@ impl Parts {
     /// The keys of a profile, for a new life.
     pub(super) fn keyring(&self, snapshot: &mut Snapshot) -> Result<Keyring, NodeError> {
         let rows = std::mem::take(&mut snapshot.keys);
-        let keyring = Keyring::load(self.identity.clone(), &Olm, rows, seed()?, self.now().wall);
+        let keyring = Keyring::load(self.identity.clone(), &Olm, rows, *random()?, self.now().wall);
         Ok(keyring.map_err(|error| StorageError::Damaged { reason: error.to_string() })?)
     }
 

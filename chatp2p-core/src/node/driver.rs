@@ -8,7 +8,7 @@ mod posts;
 mod trail;
 
 pub(super) use dials::{accept_all, dial_mailbox};
-pub(super) use posts::MAX_VISITS;
+pub(super) use posts::Visits;
 pub(super) use trail::{Attempt, Owner, Sought};
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,20 +21,20 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
 use crate::code::Code;
-use crate::identity::{PeerId, Username};
+use crate::identity::{PeerId, Username, random};
 use crate::mailbox::mail::Mail;
 use crate::protocol::wire::{Frame, Reason};
 use crate::protocol::{
     Ask, Command, CommandId, Decision, Effect, Event, Input, LinkId, Loaded, MailId, Me, Outcome, Refusal, State,
 };
-use crate::record::{PeerRecord, Reach, SignedRecord};
+use crate::record::{Reach, SignedRecord};
 use crate::storage::{Committed, StorageError};
 use crate::transport::crowd::Crowd;
 use crate::transport::secure::Purpose;
 use crate::transport::{DialBudget, Link, SecureLink, TransportError};
 
 use super::NodeError;
-use super::builder::{Parts, seed};
+use super::builder::Parts;
 use super::collecting::Collecting;
 use super::diagnosis::Failure;
 use super::trackers::Answer;
@@ -304,11 +304,19 @@ impl Driver {
     /// Notes what the driver itself has to know of an input.
     fn note(&mut self, input: &Input) {
         match input {
-            Input::Frame { link, frame: Frame::Hello { record } } => self.hear_peer(*link, record.record()),
+            Input::Frame { link, frame: Frame::Hello { record } } => {
+                // Anybody has the records of others: only what a peer shows of itself was said by it.
+                let peer = record.record().peer_id;
+                if self.links.get(link).is_some_and(|link| link.peer == peer) {
+                    self.hear_peer(*link, peer);
+                }
+            }
             Input::Frame { link, frame: Frame::Records { records } } => {
-                // Of what is taken here, all: it counts no nearer than whoever passed it on.
-                let newer = records.iter().map(SignedRecord::record).filter(|record| self.state.is_newer(record));
-                newer.cloned().collect::<Vec<_>>().iter().for_each(|record| self.hear_peer(*link, record));
+                // What is taken of it counts no nearer than whoever passed it on.
+                let records = records.iter().map(SignedRecord::record);
+                let taken = records.filter(|record| self.state.has_asked_for(*link, record));
+                let taken: Vec<PeerId> = taken.map(|record| record.peer_id).collect();
+                taken.into_iter().for_each(|peer| self.hear_peer(*link, peer));
             }
             Input::Frame { link, frame: Frame::Goodbye { reason } } => {
                 if let Some(peer) = self.links.get(link).map(|link| link.peer) {
@@ -324,10 +332,10 @@ impl Driver {
         }
     }
 
-    fn hear_peer(&mut self, link: LinkId, record: &PeerRecord) {
+    fn hear_peer(&mut self, link: LinkId, peer: PeerId) {
         // Of a link that is gone already nothing is known.
         let across = self.links.get(&link).map_or(Reach::Public, |link| links::across(link.remote));
-        self.heard.said(record.peer_id, across, |peer| self.state.contact(peer).is_some());
+        self.heard.said(peer, across, |peer| self.state.contact(peer).is_some());
     }
 
     /// Commit, then look up, send and tell.
@@ -476,5 +484,5 @@ async fn reload(parts: &Parts, me: Me) -> Result<State, NodeError> {
         let reason = "the keys are not those that this node has published".to_owned();
         return Err(StorageError::Damaged { reason }.into());
     }
-    Ok(State::new(me, keyring, snapshot, seed()?, parts.now()).receiving(parts.inbound))
+    Ok(State::new(me, keyring, snapshot, *random()?, parts.now()).receiving(parts.inbound))
 }

@@ -23,7 +23,7 @@ use super::builder::{NodeBuilder, Parts};
 use super::collecting::OwnLetterboxes;
 use super::conversations::{self, Newest};
 use super::diagnosis::{NodeDiagnosis, PeerDiagnosis};
-use super::driver::{CommandError, Driver, INBOX, Inbound, MAX_VISITS, View};
+use super::driver::{CommandError, Driver, INBOX, Inbound, View};
 use super::enrol::Place;
 use super::healing::Healer;
 use super::trackers::{foremost, foremost_listed};
@@ -386,8 +386,7 @@ impl PeerNode for Node {
         }
         while ending.announcers.join_next().await.is_some() {}
         // Whoever came back only to look has their answers mailed before they are gone again.
-        let all = self.parts.visits.acquire_many(MAX_VISITS as u32);
-        if timeout(LAST_MAIL_WITHIN, all).await.is_err() {
+        if timeout(LAST_MAIL_WITHIN, self.parts.visits.are_over()).await.is_err() {
             tracing::info!("the node stops before all mail is left; it is left again in its next life");
         }
         ending.driver.shutdown().await;

@@ -8,8 +8,8 @@ use minicbor::{Decode, Encode};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::StorageError;
 use super::heads::damaged;
+use super::{StorageError, random};
 use crate::crypto::Safe;
 
 /// The shortest passphrase in characters, as NIST SP 800-63B has it.
@@ -118,11 +118,7 @@ pub(super) fn is_sealed(stored: &[u8]) -> bool {
 
 /// The seed of an identity as it may lie on a disk. Takes a moment, on purpose.
 pub(super) fn seal(seed: &[u8; 32], passphrase: &Passphrase) -> Result<Vec<u8>, StorageError> {
-    let mut random = [0; SALT_BYTES + 32];
-    getrandom::fill(&mut random).map_err(|error| StorageError::Unavailable {
-        reason: "the system has no randomness to give".to_owned(),
-        source: Some(Box::new(error)),
-    })?;
+    let random = random::<{ SALT_BYTES + 32 }>()?;
     let mut salt = [0; SALT_BYTES];
     let (first, nonces) = random.split_at(SALT_BYTES);
     salt.copy_from_slice(first);

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::Wall;
 use crate::identity::Username;
 use crate::record::Reach;
-use crate::storage::{MemoryRegistry, RegistryStore, StorageError};
+use crate::storage::{MemoryRegistry, RegistryStore, random};
 
 use super::registry::{Enrolment, Listing, Registry, Rules};
 use super::{
@@ -77,7 +77,7 @@ impl LocalTracker {
     /// # Errors
     /// As for [`Tracker::register`].
     pub async fn enrol(&self, claim: Claim) -> Result<Enrolment, TrackerError> {
-        let (claim, secret) = (Box::new(claim), random()?);
+        let (claim, secret) = (Box::new(claim), *random()?);
         self.ask(|reply| Command::Enrol { claim, secret, reply }).await
     }
 
@@ -238,7 +238,7 @@ impl LocalTrackerBuilder {
         let now = Wall::from(SystemTime::now());
         let registry = Registry::new(snapshot, self.rules, now);
         // A number of its own for every start, so that nobody takes an old list for the new one.
-        let mut listing = Listing::new(self.rules.ttl, u64::from_be_bytes(random()?), now);
+        let mut listing = Listing::new(self.rules.ttl, u64::from_be_bytes(*random()?), now);
         for listed in registry.all_listed() {
             let name = listed.registration.username.clone();
             listing.show(&name, Some(listed), now);
@@ -256,13 +256,4 @@ impl fmt::Debug for LocalTracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalTracker").field("id", &self.id).finish_non_exhaustive()
     }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], TrackerError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| StorageError::Unavailable {
-        reason: "the operating system gave no randomness".to_owned(),
-        source: Some(Box::new(error)),
-    })?;
-    Ok(bytes)
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chatp2p_core::node::{Failure, Node, PeerNode};
+use chatp2p_core::protocol::wire::Frame;
 use chatp2p_core::record::Endpoint;
-use chatp2p_core::testing::node::{Lines, Trouble, until};
-use chatp2p_core::transport::{Clearance, Link, Listener, Transport, TransportError};
+use chatp2p_core::storage::ProfileStore;
+use chatp2p_core::testing::node::{Lines, Stranger, Trouble, eve, name, until};
+use chatp2p_core::transport::{Clearance, Link, Listener, MemoryTransport, Transport, TransportError};
 
 use crate::town::{Person, Town, address, all_delivered, introduce, is_connected, meet, say};
 
@@ -75,6 +77,45 @@ impl Transport for FarAway {
         let remote = if *to == self.which { Some(([198, 41, 0, 4], 5001).into()) } else { link.remote };
         Ok(Link { remote, ..link })
     }
+}
+
+/// Eve calls, from far away, and says this until she is hung up on.
+async fn eve_calls_from_afar(a: &Node, says: &[Frame]) {
+    let (door, at) = (MemoryTransport::new(), Endpoint::memory("door").unwrap());
+    let mut listener = door.listen(&at).await.unwrap();
+    let who = eve();
+    let calling = Stranger::dial(&door, &at, &who, a.peer_id());
+    let (caller, ()) = tokio::join!(calling, async {
+        let link = listener.accept().await.unwrap();
+        a.accept(Link { remote: Some(([198, 41, 0, 4], 5001).into()), ..link }).await.unwrap();
+    });
+    let mut eve = caller.unwrap();
+    for frame in says {
+        eve.say(frame).await;
+    }
+    eve.hear_out().await;
+}
+
+/// What she shows was signed by bob, and he was not on her link.
+#[tokio::test]
+async fn a_stranger_far_away_who_shows_the_record_of_a_contact_moves_nobody_away() {
+    let town = Town::over_sockets().await;
+    let Three { people: [alice, bob, _], nodes: [a, b, c] } = friends(&town).await;
+    let bobs = address(&b).await;
+    drop(a);
+    drop(c);
+    // It is alice who dials, and only when eve has called.
+    bob.lines.close(true);
+    alice.lines.close(true);
+    let a = start_unlisted(&alice).await;
+    let seq = bob.store.load().await.unwrap().seq;
+    let newer = |seq| Stranger::record(&bob.who, &bob.name, vec![bobs.clone()], seq);
+    let hers = Stranger::record(&eve(), &name("eve"), Vec::new(), 1);
+    eve_calls_from_afar(&a, &[Frame::Hello { record: newer(seq) }]).await;
+    let told = Frame::Records { records: vec![newer(seq + 1)] };
+    eve_calls_from_afar(&a, &[told.clone(), Frame::Hello { record: hers }, told]).await;
+    alice.lines.close(false);
+    meet(&a, &b).await;
 }
 
 /// What alice says of how bob was dialled at this address.

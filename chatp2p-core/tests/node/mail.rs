@@ -12,8 +12,8 @@ use chatp2p_core::testing::node::{Trouble, next_event, texts_from, until};
 use crate::town::{Person, Town, all_delivered, introduce, numbered, ticks};
 
 /// Carol, who keeps mail, and what her friends are told of that.
-struct Carol {
-    node: Node,
+pub(crate) struct Carol {
+    pub(crate) node: Node,
     mailbox: Mailbox,
     address: MailboxAddress,
 }
@@ -26,12 +26,16 @@ impl Carol {
         Self { node, mailbox, address }
     }
 
-    async fn start(&self, person: &Person) -> Node {
+    pub(crate) async fn of_any_size(town: &Town) -> Self {
+        Self::of(town, MailboxLimits::default()).await
+    }
+
+    pub(crate) async fn start(&self, person: &Person) -> Node {
         person.builder().use_mailbox(self.address.clone()).start().await.expect("starts")
     }
 
     /// Two who know each other and can collect; bob has gone.
-    async fn left_by_bob(&self, town: &Town) -> (Person, Node, Person) {
+    pub(crate) async fn left_by_bob(&self, town: &Town) -> (Person, Node, Person) {
         let (alice, bob) = (town.alice(), town.bob());
         let (a, b) = (self.start(&alice).await, self.start(&bob).await);
         introduce(&a, &b).await;
@@ -58,7 +62,7 @@ async fn all_are(node: &Node, step: Delivery) {
     .await;
 }
 
-async fn say_to(from: &Node, to: &Person, text: impl Into<String>) {
+pub(crate) async fn say_to(from: &Node, to: &Person, text: impl Into<String>) {
     from.send(&to.name, text.into()).await.expect("is durable");
 }
 
@@ -71,7 +75,7 @@ async fn read_all(reader: &Node, author: &Node) {
 #[tokio::test]
 async fn two_who_are_never_there_at_once_write_to_each_other() {
     for town in [Town::in_memory().await, Town::over_sockets().await] {
-        let carol = Carol::of(&town, MailboxLimits::default()).await;
+        let carol = Carol::of_any_size(&town).await;
         let (alice, a, bob) = carol.left_by_bob(&town).await;
         let mut events = a.subscribe();
         for text in numbered("while you were away", 20) {
@@ -112,7 +116,7 @@ async fn two_who_are_never_there_at_once_write_to_each_other() {
 #[tokio::test]
 async fn what_was_mailed_comes_once_though_a_link_brings_it_too() {
     let town = Town::in_memory().await;
-    let carol = Carol::of(&town, MailboxLimits::default()).await;
+    let carol = Carol::of_any_size(&town).await;
     let (alice, a, bob) = carol.left_by_bob(&town).await;
     for text in numbered("text", 5) {
         say_to(&a, &bob, text).await;
@@ -131,7 +135,7 @@ async fn what_was_mailed_comes_once_though_a_link_brings_it_too() {
 #[tokio::test]
 async fn a_node_that_stops_leaves_its_last_mail_first() {
     let town = Town::over_sockets().await;
-    let carol = Carol::of(&town, MailboxLimits::default()).await;
+    let carol = Carol::of_any_size(&town).await;
     let (alice, a, bob) = carol.left_by_bob(&town).await;
     say_to(&a, &bob, "are you there?").await;
     all_are(&a, Delivery::Mailbox).await;
@@ -149,7 +153,7 @@ async fn a_node_that_stops_leaves_its_last_mail_first() {
 #[tokio::test]
 async fn mail_that_could_not_be_kept_comes_again() {
     let town = Town::in_memory().await;
-    let carol = Carol::of(&town, MailboxLimits::default()).await;
+    let carol = Carol::of_any_size(&town).await;
     let (alice, a, bob) = carol.left_by_bob(&town).await;
     say_to(&a, &bob, "once").await;
     all_are(&a, Delivery::Mailbox).await;
@@ -193,7 +197,7 @@ async fn mail_that_finds_no_room_is_told_and_waits_for_a_link() {
 #[tokio::test]
 async fn a_mailbox_that_is_away_is_told_and_used_when_it_is_back() {
     let town = Town::over_sockets().await;
-    let carol = Carol::of(&town, MailboxLimits::default()).await;
+    let carol = Carol::of_any_size(&town).await;
     let (alice, bob) = (town.alice(), town.bob());
     let at = carol.address.endpoints()[0].clone();
     let mailbox = carol.mailbox.clone();
@@ -235,7 +239,7 @@ async fn a_mailbox_is_there_though_no_tracker_is() {
 #[tokio::test]
 async fn a_node_uses_two_mailboxes_at_most() {
     let town = Town::in_memory().await;
-    let carol = Carol::of(&town, MailboxLimits::default()).await;
+    let carol = Carol::of_any_size(&town).await;
     let alice = town.alice();
     let builder = (0..3).fold(alice.builder(), |builder, _| builder.use_mailbox(carol.address.clone()));
     let refused = builder.start().await.unwrap_err();

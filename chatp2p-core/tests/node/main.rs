@@ -15,6 +15,7 @@ mod messages;
 mod nuisance;
 mod receipts;
 mod requests;
+mod slow_mailboxes;
 mod storage;
 mod telling;
 mod town;

@@ -114,6 +114,25 @@ fn a_link_whose_peer_cannot_be_dialled_is_kept_and_the_dial_repeated_until_there
     assert!(asks.is_empty() && effects.is_empty(), "{asks:?} {effects:?}");
     let entry = at(&mut bob.bob, 1, None);
     assert_eq!(acks(&bob.hears(LINK, entry)), [1], "and the link serves on");
+    // What failed beside it does not count when it breaks at last.
+    bob.takes(Input::LinkDown(LINK));
+    assert!(bob.due().unwrap() <= bob.millis + SOON);
+}
+
+#[test]
+fn a_link_that_breaks_while_it_is_doubted_is_dialled_as_soon_as_any() {
+    let mut bob = Clocked::with_alice();
+    bob.doubts();
+    for _ in 0..4 {
+        bob.dial_fails();
+        let due = bob.due().unwrap();
+        bob.passes(due - bob.millis);
+        bob.finds_alice();
+    }
+    bob.dial_fails();
+    assert!(bob.due().unwrap() > bob.millis + 2 * SOON, "the last pause is a long one");
+    bob.takes(Input::LinkDown(LINK));
+    assert!(bob.due().unwrap() <= bob.millis + SOON);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::Keyring;
 use crate::clock::Wall;
-use crate::identity::{Identity, IdentityError, PeerId};
+use crate::identity::{IdentityError, PeerId, random};
 
 /// How long a letterbox is the one in the record.
 const TURNS_AFTER_DAYS: u64 = 7;
@@ -61,7 +61,7 @@ impl Keyring {
     pub fn letterboxes_at(&mut self, mailbox: PeerId, now: Wall) -> Result<Vec<LetterboxSecret>, IdentityError> {
         let newest = self.letterboxes.iter().rev().find(|secret| secret.mailbox == mailbox);
         if newest.is_none_or(|newest| newest.age(now) >= TURNS_AFTER_DAYS) {
-            let seed = Identity::generate()?.to_seed();
+            let seed = *random()?;
             self.letterboxes.push(LetterboxSecret { mailbox, seed, drawn: now });
             self.is_changed = true;
         }
@@ -83,6 +83,7 @@ impl Keyring {
 mod tests {
     use super::super::super::Olm;
     use super::*;
+    use crate::identity::Identity;
 
     fn keyring() -> Keyring {
         Keyring::load(Identity::from_seed(&[1; 32]), &Olm, Vec::new(), [8; 32], Wall::default()).unwrap()

@@ -32,11 +32,7 @@ impl Driver {
     /// Dials a peer at one endpoint after another until one answers and proves the key.
     pub(super) fn dial(&mut self, peer: PeerId, endpoints: Vec<Endpoint>) {
         let (parts, inbox) = (Arc::clone(&self.parts), self.own_inbox.clone());
-        let cleared = |endpoint| {
-            let named_by = self.heard.named_by(peer, &endpoint, &parts.trackers);
-            (endpoint, Clearance::new(named_by, Arc::clone(&self.budget)))
-        };
-        let endpoints: Vec<_> = endpoints.into_iter().map(cleared).collect();
+        let endpoints = self.cleared(peer, endpoints);
         let turn = Arc::clone(&self.dialling);
         let dial = self.tasks.spawn(async move {
             let Ok(_turn) = turn.acquire_owned().await else { return };
@@ -46,6 +42,15 @@ impl Driver {
         if let Some(earlier) = self.dials.insert(peer, dial) {
             earlier.abort();
         }
+    }
+
+    /// Endpoints that a peer has named, with leave to dial those that are no nearer than it may name.
+    pub(super) fn cleared(&self, peer: PeerId, endpoints: Vec<Endpoint>) -> Vec<(Endpoint, Clearance)> {
+        let cleared = |endpoint| {
+            let named_by = self.heard.named_by(peer, &endpoint, &self.parts.trackers);
+            (endpoint, Clearance::new(named_by, Arc::clone(&self.budget)))
+        };
+        endpoints.into_iter().map(cleared).collect()
     }
 
     /// Takes note of how dialling a peer went.

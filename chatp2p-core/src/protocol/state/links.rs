@@ -335,6 +335,8 @@ impl State {
         match next {
             Some(next) => self.resume(next, now, out),
             None => {
+                // What failed beside the link says nothing about how it is without one.
+                self.presence(peer).failures = 0;
                 if let Some(contact) = self.contacts.get(&peer).cloned() {
                     out.tell(Event::PeerDisconnected(contact.name.clone()));
                     self.put_contact(Contact { seen: Some(now.wall), ..contact }, out);
@@ -347,12 +349,13 @@ impl State {
         self.contacts.get(&peer).map(|contact| contact.name.clone())
     }
 
-    /// Plans the next dial to a peer whose last link is gone.
+    /// Plans the next dial to a peer whose last link is gone, whatever was planned beside it.
     fn redial(&mut self, peer: PeerId, now: Now) {
-        self.consider_dialling(peer, now.mono);
+        let wanted = self.is_wanted(peer);
         let draw = &mut self.draw;
         if let Some(presence) = self.presences.get_mut(&peer)
-            && matches!(presence.dial, Dial::Waiting(until) if until <= now.mono)
+            && wanted
+            && matches!(presence.dial, Dial::Idle | Dial::Waiting(_))
         {
             presence.back_off(now.mono, draw);
         }

@@ -24,8 +24,13 @@ const ASK_EVERY: Duration = Duration::from_secs(60);
 const ANSWER_EVERY: Duration = Duration::from_secs(10);
 
 impl State {
-    /// Whether this says more about a contact than is known.
-    pub fn is_newer(&self, record: &PeerRecord) -> bool {
+    /// Whether the other end of a link was asked about this contact, and this says more than is known.
+    pub fn has_asked_for(&self, link: LinkId, record: &PeerRecord) -> bool {
+        let Some(state) = self.links.get(&link).filter(|state| state.phase == Phase::Up) else { return false };
+        state.seeking.asked.contains(&record.peer_id) && self.is_newer(record)
+    }
+
+    fn is_newer(&self, record: &PeerRecord) -> bool {
         let contact = self.contacts.get(&record.peer_id).filter(|contact| !contact.forgotten && !contact.blocked);
         contact.is_some_and(|contact| contact.record.as_ref().is_none_or(|known| known.record().seq < record.seq))
     }
@@ -71,12 +76,16 @@ impl State {
         }
     }
 
-    /// Whether this link is up with somebody to whom the user has turned: others who were let in because anybody is, ask and
-    /// are asked nothing.
+    /// Whether the user has turned to this contact. Others were let in because anybody is.
+    pub fn has_turned_to(&self, peer: PeerId) -> bool {
+        let Some(contact) = self.contacts.get(&peer) else { return false };
+        let has_written = self.talks.get(&peer).is_some_and(Talk::has_written);
+        !contact.forgotten && !contact.blocked && (has_written || contact.verified)
+    }
+
+    /// Whether this link is up with somebody to whom the user has turned: others ask and are asked nothing.
     fn is_friend(&self, link: &LinkState) -> bool {
-        let Some(contact) = self.contacts.get(&link.peer) else { return false };
-        let has_written = self.talks.get(&link.peer).is_some_and(Talk::has_written);
-        link.phase == Phase::Up && !contact.forgotten && !contact.blocked && (has_written || contact.verified)
+        link.phase == Phase::Up && self.has_turned_to(link.peer)
     }
 
     /// The contacts to whom a link is due and could not be had.
@@ -159,10 +168,8 @@ impl State {
     /// The other end of a link says where others are. What nobody asked it, and what is known already, counts for nothing.
     pub(super) fn told_of(&mut self, link: LinkId, records: &[SignedRecord], out: &mut Decision) {
         for record in records {
-            let peer = record.record().peer_id;
-            let Some(state) = self.links.get_mut(&link) else { return };
-            if state.seeking.asked.contains(&peer) && self.is_newer(record.record()) {
-                self.found_by_friend(link, peer, record, out);
+            if self.has_asked_for(link, record.record()) {
+                self.found_by_friend(link, record.record().peer_id, record, out);
             }
         }
     }

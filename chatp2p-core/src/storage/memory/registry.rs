@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::identity::Username;
-use crate::storage::{RegistrySnapshot, RegistryStore, StorageError};
+use crate::storage::{RegistrySnapshot, RegistryStore, StorageError, random};
 use crate::tracker::Registration;
 
 /// A [`RegistryStore`] in memory.
@@ -41,14 +41,7 @@ impl RegistryStore for MemoryRegistry {
         let mut kept = self.kept();
         let tracker_id = match kept.tracker_id {
             Some(id) => id,
-            None => {
-                let mut id = [0; 16];
-                getrandom::fill(&mut id).map_err(|error| StorageError::Unavailable {
-                    reason: "the operating system gave no randomness".to_owned(),
-                    source: Some(Box::new(error)),
-                })?;
-                *kept.tracker_id.insert(id)
-            }
+            None => *kept.tracker_id.insert(*random()?),
         };
         Ok(RegistrySnapshot { tracker_id, registrations: kept.registrations.values().cloned().collect() })
     }

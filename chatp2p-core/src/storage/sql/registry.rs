@@ -10,7 +10,7 @@ use super::{CHUNK, bits, damaged, number, quiet, refused};
 use crate::clock::Wall;
 use crate::identity::Username;
 use crate::record::SignedRecord;
-use crate::storage::{RegistrySnapshot, RegistryStore, StorageError};
+use crate::storage::{RegistrySnapshot, RegistryStore, StorageError, random};
 use crate::tracker::Registration;
 
 const TRACKER_ID: &str = "tracker_id";
@@ -49,11 +49,7 @@ impl SqlRegistry {
 #[async_trait]
 impl RegistryStore for SqlRegistry {
     async fn load(&self) -> Result<RegistrySnapshot, StorageError> {
-        let mut fresh = [0; 16];
-        getrandom::fill(&mut fresh).map_err(|error| StorageError::Unavailable {
-            reason: "the operating system gave no randomness".to_owned(),
-            source: Some(Box::new(error)),
-        })?;
+        let fresh = random::<16>()?;
         let turn = self.connection.begin().await.map_err(refused)?;
         let id = meta::ActiveModel { name: Set(TRACKER_ID.to_owned()), value: Set(fresh.to_vec()) };
         let first = OnConflict::column(meta::Column::Name).do_nothing().to_owned();

@@ -5,7 +5,7 @@ use super::damaged;
 use crate::crypto::Safe;
 use crate::identity::{Identity, PeerId};
 use crate::message::{Author, Body, Entry, Epoch, LogHash, Position};
-use crate::storage::{FirstWords, StorageError};
+use crate::storage::{FirstWords, StorageError, random};
 
 /// Where a hash of a log stands. A hash covers the text, and short texts can be guessed.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +35,7 @@ pub(super) struct Vault(Safe);
 
 impl Vault {
     pub(super) fn new(identity: &Identity) -> Result<Self, StorageError> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| StorageError::Unavailable {
-            reason: "the system has no randomness to give".to_owned(),
-            source: Some(Box::new(error)),
-        })?;
-        Ok(Self(Safe::of_messages(identity, seed)))
+        Ok(Self(Safe::of_messages(identity, *random()?)))
     }
 
     pub(super) fn seal_body(&self, peer: &PeerId, author: Author, entry: &Entry) -> Result<Vec<u8>, StorageError> {

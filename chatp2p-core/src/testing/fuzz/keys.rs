@@ -8,7 +8,7 @@ use crate::clock::Wall;
 use crate::crypto::{
     Ciphertext, CiphertextHash, KeyRow, KeyRowId, Keyring, MAX_SESSIONS, Olm, SessionId, Suite, TheirKeys,
 };
-use crate::identity::{Identity, PeerId};
+use crate::identity::{Identity, PeerId, random};
 use crate::record::PreKeys;
 
 /// Somebody with a keyring and a disk.
@@ -20,7 +20,7 @@ pub(super) struct Person {
 
 impl Person {
     pub(super) fn live(identity: Identity, disk: BTreeMap<KeyRowId, KeyRow>) -> Self {
-        let seed = Identity::generate().unwrap().to_seed();
+        let seed = *random().unwrap();
         let rows = disk.values().cloned().collect();
         let keyring = Keyring::load(identity.clone(), &Olm, rows, seed, Wall::default()).unwrap();
         let mut person = Self { identity, keyring, disk };

@@ -2,7 +2,7 @@
 
 use crate::clock::Wall;
 use crate::crypto::{Ciphertext, Keyring, Offer, Olm, TheirKeys};
-use crate::identity::{Identity, PeerId, Username};
+use crate::identity::{Identity, PeerId, Username, random};
 use crate::message::{Body, Conversation, Entry, EntryId, Epoch, LogHash};
 use crate::protocol::wire::{Content, Frame, Letter, LogEntry, decode_letter, encode_letter};
 use crate::record::{Endpoint, PeerRecord, SignedRecord};
@@ -21,7 +21,7 @@ impl Correspondent {
     /// # Panics
     /// When the system has no randomness.
     pub fn new(identity: &Identity) -> Self {
-        let seed = Identity::generate().expect("randomness").to_seed();
+        let seed = *random().expect("randomness");
         let keyring = Keyring::load(identity.clone(), &Olm, Vec::new(), seed, Wall::default());
         Self { identity: identity.clone(), keyring: keyring.expect("no rows, no trouble"), theirs: None }
     }
