@@ -154,7 +154,8 @@ pub trait PeerNode: ContactBook + Debug + Send + Sync {
 /// Which part of the history to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// Only the conversation with this name, whichever keys it has had here.
+    /// Only the conversation with this name, whichever keys it has had here: the name here, else the one at the tracker where
+    /// only one contact goes by that.
     pub peer: Option<Username>,
     /// Only what was committed before this message.
     pub before: Option<EntryId>,
