@@ -91,6 +91,8 @@ async fn a_tracker_that_is_full_is_503_and_what_is_no_address_of_one_is_422() {
     let tracker = crate::play::Program::start(command.args(["--max-peers", "1"])).await;
     let (_alice, peer) = (running("alice", &tracker).await, idle(&[]).await);
     peer.start("bob", 0, tracker.api).await.refuses(503, "tracker_full");
+    let document = peer.get("/openapi.json").await.json();
+    assert!(document["paths"]["/start"]["post"]["responses"]["503"].is_object(), "it is declared");
     let refused = peer.ask("POST", "/start", Some(&json!({"username": "bob", "port": 0, "tracker_url": "foo"}))).await;
     refused.refuses(422, "invalid_input");
     assert!(refused.json()["detail"].as_str().unwrap().starts_with("tracker_url: "), "{refused:?}");
