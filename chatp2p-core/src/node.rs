@@ -72,7 +72,9 @@ pub trait PeerNode: ContactBook + Debug + Send + Sync {
     ///
     /// # Errors
     /// [`NodeError::Oneself`], [`UnknownPeer`](NodeError::UnknownPeer), [`Unreachable`](NodeError::Unreachable), [`KeyChanged`](NodeError::KeyChanged),
-    /// [`NameDisputed`](NodeError::NameDisputed), [`Refused`](NodeError::Refused), [`Tracker`](NodeError::Tracker).
+    /// [`NameDisputed`](NodeError::NameDisputed), [`Refused`](NodeError::Refused), [`TrackerSilent`](NodeError::TrackerSilent) when
+    /// no tracker answers and nobody is known by that name, [`Contact`](NodeError::Contact) when they are blocked,
+    /// [`Storage`](NodeError::Storage).
     async fn connect(&self, name: &Username) -> Result<(), NodeError>;
 
     /// Closes the link to a peer in good order. Neither side dials again until somebody connects or sends.
@@ -84,14 +86,15 @@ pub trait PeerNode: ContactBook + Debug + Send + Sync {
     /// Sends text to a contact: now if there is a link, else as soon as there is one.
     ///
     /// # Errors
-    /// [`NodeError::NotConnected`] for somebody this node was never connected to, [`TextTooLarge`](NodeError::TextTooLarge),
-    /// [`OutboxFull`](NodeError::OutboxFull), [`Storage`](NodeError::Storage).
+    /// [`NodeError::NotConnected`] for somebody this node was never connected to, [`Contact`](NodeError::Contact) when they are
+    /// blocked, [`TextTooLarge`](NodeError::TextTooLarge), [`OutboxFull`](NodeError::OutboxFull), [`Storage`](NodeError::Storage).
     async fn send(&self, to: &Username, text: String) -> Result<Receipt, NodeError>;
 
     /// Sends text to every contact with a live link: to all of them or, on error, to none.
     ///
     /// # Errors
-    /// [`NodeError::NotConnected`] when there is nobody; the rest as for [`send`](Self::send).
+    /// [`NodeError::NotConnected`] when there is nobody; [`TextTooLarge`](NodeError::TextTooLarge),
+    /// [`OutboxFull`](NodeError::OutboxFull) and [`Storage`](NodeError::Storage) as for [`send`](Self::send).
     async fn broadcast(&self, text: String) -> Result<BTreeMap<Username, Receipt>, NodeError>;
 
     /// The newest messages, oldest of them first.
@@ -154,7 +157,8 @@ pub trait PeerNode: ContactBook + Debug + Send + Sync {
 /// Which part of the history to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// Only the conversation with this name, whichever keys it has had here.
+    /// Only the conversation with this name, whichever keys it has had here: the name here, else the one at the tracker where
+    /// only one contact goes by that.
     pub peer: Option<Username>,
     /// Only what was committed before this message.
     pub before: Option<EntryId>,

@@ -24,12 +24,13 @@ use secured::Secured;
 const DESCRIPTION: &str = "\
 A chatp2p peer on this machine. Links to other peers are direct; the tracker only helps to find them.
 
-Every refusal is `application/problem+json` with a stable `code` and, where there is something to do, `next`.
+Every refusal is `application/problem+json` with a stable `code` and, where there is something to do, `next`. Only what is no HTTP, \
+and a head or an address that is too long, is answered by a bare 400, 431 or 414 from below.
 
 **Events:** open a WebSocket at `/ws`. Each event is a JSON text with a `type`: `message` (`data`: `id`, `from`, `content`, \
 `timestamp`), `written` (this node wrote to somebody, whoever asked it to; `data`: `id`, `to`, `content`, `timestamp`, `delivery`), \
 `sent` and `delivered` (`peer`, `through`: the id of a message; everything that was written to that peer up to it was handed to \
-the live link, or is with the peer), `read` (the same, of what the peer says was read), `peer_connected` and `peer_disconnected` (`peer`), `key_changed` (`peer`, `presented`, `code`, \
+the live link, or is with the peer), `mailbox` (the same, of what a mailbox has signed for), `read` (the same, of what the peer says was read), `peer_connected` and `peer_disconnected` (`peer`), `key_changed` (`peer`, `presented`, `code`, \
 `next`), `key_accepted` (`peer`, `peer_id`) and `key_forgotten` (`peer`; what was not delivered to the old key has failed), \
 `contact_added` and `contact_removed` (`peer`), `contact_renamed` (`peer`: the name so far, `name`), `contact_verified` (`peer`, \
 `verified`), `contact_blocked` (`peer`, `blocked`), `request` (`peer_id`, `name`: a stranger asks, or has left a message), \
@@ -48,7 +49,7 @@ come back with it, as `Last-Event-ID` (browsers do it by themselves) or `?cursor
 (else 403): `chatp2p-peer token create` makes one, which is sent as `Authorization: Bearer …`, to `/ws` and `/events` too. A token that is presented \
 where none is asked for counts as well. Open to all are this document, `/docs`, `/health`, `POST /sessions` and the page's own files.
 
-**Order of refusals:** 421/403, 401/429/403, 404/405, 413/415/422, 400 `not_running`, the rest.";
+**Order of refusals:** 421/403, 401/429/403, 404/405, 408/413/415/422, 400 `not_running`, the rest.";
 
 #[derive(Tags)]
 enum Tag {

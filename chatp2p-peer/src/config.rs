@@ -10,7 +10,9 @@ use chatp2p_core::mailbox::MailboxAddress;
 use chatp2p_core::node::Inbound;
 use chatp2p_core::record::{Host, MAX_LETTERBOXES};
 use chatp2p_core::storage::Passphrase;
-use chatp2p_service::{Origin, Origins};
+use chatp2p_core::tracker::{HttpTracker, TrackerError};
+use chatp2p_service::{Origin, Origins, address};
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::access::Scope;
@@ -44,17 +46,19 @@ pub struct Config {
     /// The host that other peers are told to dial [default: this machine's address on the way to the tracker].
     #[arg(long, env = "CHATP2P_PEER_ADVERTISE", value_name = "HOST")]
     pub advertise: Option<Host>,
-    /// A tracker to register at and to ask; may be repeated, for when one fails.
-    #[arg(long = "tracker", env = "CHATP2P_PEER_TRACKER", value_name = "URL", default_value = DEFAULT_TRACKER, value_delimiter = ',')]
+    /// A tracker to register at and to ask; may be repeated, for when one fails (in the environment: separated by commas).
+    #[arg(long = "tracker", env = "CHATP2P_PEER_TRACKER", value_name = "URL", default_value = DEFAULT_TRACKER, value_delimiter = ',', value_parser = tracker)]
     pub trackers: Vec<String>,
-    /// An origin whose web pages may use the API, such as http://localhost:8080; may be repeated.
+    /// An origin whose web pages may use the API, such as http://localhost:8080; may be repeated (in the environment: separated
+    /// by commas).
     #[arg(long = "allow-origin", env = "CHATP2P_PEER_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origins: Vec<Origin>,
-    /// A further host name or address under which the API is reached, such as that of a reverse proxy; may be repeated.
+    /// A further host name or address under which the API is reached, such as that of a reverse proxy; may be repeated (in the
+    /// environment: separated by commas).
     #[arg(long = "allow-host", env = "CHATP2P_PEER_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
     pub allow_hosts: Vec<Host>,
     /// Ask every caller of the API for a token, also on this machine. Beyond this machine tokens are asked for anyway.
-    #[arg(long, env = "CHATP2P_PEER_REQUIRE_TOKEN")]
+    #[arg(long, env = "CHATP2P_PEER_REQUIRE_TOKEN", value_parser = FalseyValueParser::new())]
     pub require_token: bool,
     /// Serve the API over TLS with this certificate, a PEM file with all of its chain; needs --tls-key.
     #[arg(long, env = "CHATP2P_PEER_TLS_CERT", value_name = "FILE")]
@@ -69,16 +73,17 @@ pub struct Config {
     #[arg(long, env = "CHATP2P_PEER_INBOUND", value_name = "open|requests", default_value = "open", value_parser = inbound)]
     pub inbound: Inbound,
     /// Keep mail for others who are away: sealed, so that this peer cannot read it. GET /status says what to tell them.
-    #[arg(long, env = "CHATP2P_PEER_MAILBOX")]
+    #[arg(long, env = "CHATP2P_PEER_MAILBOX", value_parser = FalseyValueParser::new())]
     pub mailbox: bool,
-    /// A mailbox, run by a peer that is always on, in which others leave mail while this one is away; may be given twice.
+    /// A mailbox, run by a peer that is always on, in which others leave mail while this one is away; may be given twice (in the
+    /// environment: separated by blanks).
     #[arg(long = "use-mailbox", env = "CHATP2P_PEER_USE_MAILBOX", value_name = "ADDRESS", value_delimiter = ' ')]
     pub use_mailboxes: Vec<MailboxAddress>,
     /// Serve the API without TLS beyond this machine, and use a tracker without TLS beyond the local network.
-    #[arg(long, env = "CHATP2P_PEER_INSECURE_HTTP")]
+    #[arg(long, env = "CHATP2P_PEER_INSECURE_HTTP", value_parser = FalseyValueParser::new())]
     pub insecure_http: bool,
     /// Write the log as JSON.
-    #[arg(long, env = "CHATP2P_PEER_LOG_JSON")]
+    #[arg(long, env = "CHATP2P_PEER_LOG_JSON", value_parser = FalseyValueParser::new())]
     pub log_json: bool,
 }
 
@@ -266,17 +271,18 @@ fn inbound(text: &str) -> Result<Inbound, String> {
     }
 }
 
-/// `127.0.0.1:3000`, `[::1]:3000`, and `localhost:3000` for the first of them.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-    let local = local.map(|port| SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port));
-    local
-        .or_else(|| text.parse().ok())
-        .ok_or_else(|| "an IP address and a port are needed, as in 127.0.0.1:3000 or [::1]:3000".to_owned())
+/// The address of a tracker, as it was given. How far it may be is another flag's matter.
+fn tracker(text: &str) -> Result<String, TrackerError> {
+    match HttpTracker::new_insecure(text) {
+        Err(error @ TrackerError::Invalid { .. }) => Err(error),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     fn parse(args: &[&str]) -> Result<Config, clap::Error> {
@@ -284,19 +290,36 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_literal_or_localhost() {
-        for (text, parsed) in [
-            ("127.0.0.1:0", Some("127.0.0.1:0")),
-            ("localhost:3000", Some("127.0.0.1:3000")),
-            ("[::1]:3000", Some("[::1]:3000")),
-            ("0.0.0.0:5001", Some("0.0.0.0:5001")),
-            ("localhost", None),
-            ("localhost:65536", None),
-            ("3000", None),
-            ("example.org:3000", None),
-        ] {
-            assert_eq!(address(text).ok(), parsed.map(|text| text.parse().unwrap()), "{text}");
+    fn every_flag_is_a_variable_too_and_those_without_a_value_take_any_usual_word() {
+        let mut command = Config::command();
+        command.build();
+        for flag in command.get_arguments().filter(|flag| !matches!(flag.get_id().as_str(), "help" | "version")) {
+            let name = flag.get_long().unwrap();
+            let variable = format!("CHATP2P_PEER_{}", name.replace('-', "_").to_uppercase());
+            assert_eq!(flag.get_env().and_then(|name| name.to_str()), Some(variable.as_str()));
+            if !flag.get_action().takes_values() {
+                let parser = format!("{:?}", flag.get_value_parser());
+                assert_eq!(
+                    parser,
+                    format!("{:?}", clap::builder::ValueParser::new(FalseyValueParser::new())),
+                    "{name}"
+                );
+            }
+            if flag.get_value_delimiter().is_some() {
+                let help = flag.get_help().unwrap().to_string();
+                assert!(help.contains("in the environment: separated by"), "{name}: {help}");
+            }
         }
+    }
+
+    #[test]
+    fn what_is_no_address_of_a_tracker_is_refused_at_once_by_the_name_of_its_flag() {
+        for wrong in ["foo", "", "localhost:8000", "ftp://localhost", "http://user@localhost", "http://a,foo"] {
+            let refused = parse(&["--tracker", wrong]).unwrap_err().to_string();
+            assert!(refused.contains("--tracker <URL>") && refused.contains("http://localhost:8000"), "{refused}");
+            assert!(!refused.contains("tracker_url"), "{refused}");
+        }
+        assert!(parse(&["--tracker", "http://192.0.2.1:8000"]).is_ok(), "--insecure-http may come from elsewhere");
     }
 
     #[test]

@@ -260,6 +260,48 @@ async fn exactly_the_listed_combinations_reach_an_operation() {
     );
 }
 
+/// What an operation answers to this path and body, from a program of this machine.
+async fn status(app: &impl Endpoint, method: &Method, path: &str, body: Option<(&'static str, String)>) -> u16 {
+    let request = Request::builder().method(method.clone()).uri(path.parse().unwrap()).header("host", "localhost:3000");
+    let request = match body {
+        Some((content_type, body)) => request.content_type(content_type).body(body),
+        None => request.finish(),
+    };
+    app.call(request).await.unwrap_or_else(|error| panic!("{error}")).into_response().status().as_u16()
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_as_the_document_says() {
+    let (app, document) = (app().endpoint(), document());
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let said = format!("{method} {path}");
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let named = path.replace(['{', '}'], "");
+            let parts = path.split('/').map(|part| if part.starts_with('{') { "%FF" } else { part });
+            let nameless = parts.collect::<Vec<_>>().join("/");
+            let has_body = operation["requestBody"].is_object();
+            let json = |body: &str| Some(("application/json", body.to_owned()));
+            let good = if has_body { json("{}") } else { None };
+            let mut tried = vec![
+                (nameless.clone(), good.clone(), (nameless != *path).then_some(422)),
+                (format!("{named}?limit=x&before=x&content=%FF"), good, None),
+            ];
+            if has_body {
+                let bodies = [("{", 400), ("[]", 422), (r#"{"\ud800":0}"#, 422)];
+                tried.extend(bodies.map(|(body, status)| (named.clone(), json(body), Some(status))));
+                tried.push((named.clone(), Some(("text/plain", "hello".to_owned())), Some(415)));
+                tried.push((named.clone(), json(&"x".repeat(7 << 20)), Some(413)));
+            }
+            for (path, body, expected) in tried {
+                let found = status(&app, &method, &path, body).await;
+                assert!(expected.is_none_or(|expected| found == expected), "{found} of {said} at {path}");
+                assert!(operation["responses"][found.to_string()].is_object(), "{found} of {said} at {path}");
+            }
+        }
+    }
+}
+
 fn make(data: &std::path::Path, scope: Scope) -> String {
     let mut out = Vec::new();
     let create = TokenCommand::Create { scope, name: String::new() };

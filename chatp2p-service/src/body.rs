@@ -12,7 +12,7 @@ use poem::{Body, Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::problem::Problem;
 
@@ -37,7 +37,8 @@ impl Default for BodyLimit {
 /// A JSON object as the body of a request. Unknown fields are ignored.
 ///
 /// Refuses with 413 a body over the [`BodyLimit`], with 400 none at all, with 415 another content type, with 400 what is
-/// not JSON, with 422 what is not such an object.
+/// not JSON, with 422 JSON that says nothing here (half a surrogate pair, numbers and depths beyond all use) and what is not
+/// such an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonBody<T>(pub T);
 
@@ -114,8 +115,13 @@ fn is_json(content_type: &str) -> bool {
 
 /// Parses in two steps: serde alone would take an array for an object, field by field.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Problem>> {
-    let value: serde_json::Value = serde_json::from_slice(bytes)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, Code::InvalidJson, format!("not JSON: {error}")))?;
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
+        if is_well_formed(bytes) {
+            Problem::invalid(format!("the body is JSON that cannot be read: {error}"))
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, Code::InvalidJson, format!("not JSON: {error}"))
+        }
+    })?;
     if !value.is_object() {
         return Err(Box::new(Problem::invalid("the body is not a JSON object")));
     }
@@ -124,4 +130,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Problem>> {
         let reason = error.into_inner();
         Box::new(Problem::invalid(if path == "." { reason.to_string() } else { format!("{path}: {reason}") }))
     })
+}
+
+/// Whether a text keeps to the grammar of JSON, which asks of no escape whether there is such a character.
+fn is_well_formed(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }

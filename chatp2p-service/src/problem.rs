@@ -5,6 +5,7 @@ mod catch;
 use std::marker::PhantomData;
 
 use chatp2p_core::code::Code;
+use chatp2p_core::identity::Username;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, IntoResponse, Response};
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
@@ -57,6 +58,14 @@ impl Problem {
     /// A field, parameter or body that is not within its rules: status 422.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidInput, detail)
+    }
+
+    /// The same for a name that is too like another one: says whose, and by which rule.
+    #[must_use]
+    pub fn too_like(mut self, other: &Username) -> Self {
+        self.detail.push_str(": names must differ in more than capitals and letters that look alike");
+        self.other = Some(other.to_string());
+        self
     }
 
     /// The status to answer with.
@@ -139,7 +148,7 @@ impl<S: Statuses> ApiResponse for Refused<S> {
             description: when,
             status: Some(*status),
             status_range: None,
-            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Problem::schema_ref() }],
+            content: if *status == StatusCode::URI_TOO_LONG.as_u16() { vec![] } else { vec![document()] },
             headers: if *status == StatusCode::TOO_MANY_REQUESTS.as_u16() { vec![retry_after()] } else { vec![] },
         });
         MetaResponses { responses: responses.collect() }
@@ -148,6 +157,11 @@ impl<S: Statuses> ApiResponse for Refused<S> {
     fn register(registry: &mut Registry) {
         Problem::register(registry);
     }
+}
+
+/// What a refusal holds; that of an address that is too long comes from below, and holds nothing.
+fn document() -> MetaMediaType {
+    MetaMediaType { content_type: PROBLEM_JSON, schema: Problem::schema_ref() }
 }
 
 /// The header that says how long to wait.

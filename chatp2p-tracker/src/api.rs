@@ -61,7 +61,8 @@ pub(crate) fn service(tracker: LocalTracker) -> OpenApiService<impl OpenApi + 's
     OpenApiService::new(api, "chatp2p tracker", env!("CARGO_PKG_VERSION"))
         .description(
             "Peers register here under a name and find each other; no message passes through it. Every refusal is an \
-             RFC 9457 problem document with a stable `code`.",
+             RFC 9457 problem document with a stable `code`. Only what is no HTTP, and a head or an address that is too long, \
+             is answered by a bare 400, 431 or 414 from below.",
         )
         .license(LicenseObject::new("MIT OR Apache-2.0"))
         .server("/")

@@ -11,7 +11,7 @@ use anyhow::Context;
 use chatp2p_core::identity::Username;
 use chatp2p_core::storage::{MemoryRegistry, RegistryStore, SqlRegistry};
 use chatp2p_core::tracker::{DEFAULT_MAX_REGISTRATIONS, DEFAULT_TTL, LocalTracker};
-use chatp2p_service::{Limits, Origin};
+use chatp2p_service::{Limits, Origin, address};
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 
@@ -22,7 +22,7 @@ use crate::{Options, Quotas};
 #[command(name = "chatp2p-tracker", version)]
 pub struct Config {
     /// Where to listen; port 0 picks a free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", env = "CHATP2P_TRACKER_BIND")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8000", env = "CHATP2P_TRACKER_BIND", value_parser = address)]
     pub bind: SocketAddr,
 
     /// Where to keep the registrations: sqlite:PATH, postgres://…, or memory [default: sqlite:tracker.sqlite in the data
@@ -262,6 +262,8 @@ mod tests {
         let config = Config::try_parse_from(["chatp2p-tracker"]).unwrap();
         assert!((60..=180).contains(&config.ttl));
         assert_eq!(config.bind.to_string(), "127.0.0.1:8000");
+        let config = Config::try_parse_from(["chatp2p-tracker", "--bind", "localhost:8001"]).unwrap();
+        assert_eq!(config.bind.to_string(), "127.0.0.1:8001");
         assert!(Config::try_parse_from(["chatp2p-tracker", "--allow-origin", "*"]).is_err());
     }
 }

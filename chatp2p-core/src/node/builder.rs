@@ -121,7 +121,8 @@ impl NodeBuilder {
         self
     }
 
-    /// One address to listen at, with the transport for its scheme.
+    /// One address to listen at, with the transport for its scheme. `ws://0.0.0.0:5001` and `ws://[::]:5001` listen at all
+    /// addresses of the machine, and are none that anybody can dial: [`advertise`](Self::advertise) those that are, too.
     pub fn listen(mut self, at: Endpoint) -> Self {
         self.listen.push(at);
         self
@@ -133,8 +134,9 @@ impl NodeBuilder {
         self
     }
 
-    /// Where the node says that it can be dialled, best first, at most [`MAX_ENDPOINTS`](crate::record::MAX_ENDPOINTS). Where it
-    /// listens if not given.
+    /// Where the node says that it can be dialled, best first, at most [`MAX_ENDPOINTS`](crate::record::MAX_ENDPOINTS). Exactly
+    /// where it listens if not given: who listens at `0.0.0.0` has to say this machine's address here, for others refuse to dial
+    /// an unspecified one (`address_unusable`).
     pub fn advertise(mut self, endpoints: Vec<Endpoint>) -> Self {
         self.advertise = Some(endpoints);
         self
@@ -178,7 +180,8 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// [`NodeError::Transport`] when it cannot listen, [`NodeError::Tracker`] when any tracker says that the name is somebody
-    /// else's, or none of them takes it, [`NodeError::Storage`] when the store refuses.
+    /// else's, none of them takes it, or there are more than [`MAX_TRACKERS`], [`NodeError::TooManyMailboxes`],
+    /// [`NodeError::Storage`] when the store refuses, [`NodeError::Identity`] when the system has no randomness for keys.
     pub async fn start(self) -> Result<Node, NodeError> {
         if self.trackers.len() > MAX_TRACKERS {
             let reason = format!("a node has at most {MAX_TRACKERS} trackers");

@@ -185,6 +185,13 @@ pub(super) fn explain(refusal: Refusal, name: &Username) -> NodeError {
     }
 }
 
+/// Under which name here the conversation is that is asked for by this one: under the same, also where its key was forgotten,
+/// else under that of the contact who goes by it at the tracker.
+fn conversation(state: &State, name: Username) -> Username {
+    let is_here = state.contacts().any(|contact| contact.name == name && !contact.removed);
+    state.meant(&name).filter(|_| !is_here).map_or(name, |contact| contact.name.clone())
+}
+
 #[async_trait]
 impl PeerNode for Node {
     fn peer_id(&self) -> PeerId {
@@ -270,6 +277,7 @@ impl PeerNode for Node {
         let wanted = page.peer;
         let names: BTreeMap<PeerId, (Username, bool)> = self
             .look(move |state| {
+                let wanted = wanted.map(|name| conversation(state, name));
                 let contacts =
                     state.contacts().filter(|contact| wanted.as_ref().is_none_or(|name| contact.name == *name));
                 contacts.map(|contact| (contact.peer_id, (contact.name.clone(), contact.forgotten))).collect()

@@ -93,7 +93,7 @@ impl HttpTracker {
 
     fn at(url: &str, insecure: bool) -> Result<Self, TrackerError> {
         let invalid = || TrackerError::Invalid {
-            reason: "tracker_url: an address as in http://localhost:8000 is needed, without user, query or fragment"
+            reason: "a tracker's address is needed, as in http://localhost:8000, without user, query or fragment"
                 .to_owned(),
         };
         let base: Url = url.trim().parse().map_err(|_| invalid())?;

@@ -102,6 +102,35 @@ async fn a_new_name_takes_the_conversation_along_and_survives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_conversation_is_found_by_the_name_at_the_tracker_too_unless_another_one_has_it_here() {
+    let town = Town::in_memory().await;
+    let (_alice, a, _bob, b) = town.alice_and_bob().await;
+    say(&b, &a, "hello").await;
+    all_delivered(&b).await;
+    let texts = async |called: &str| -> Vec<String> {
+        let page = HistoryPage { peer: Some(name(called)), before: None, limit: 9 };
+        a.history(page).await.unwrap().into_iter().map(|message| message.content).collect()
+    };
+    a.rename_contact(&name("bob"), &name("robert")).await.unwrap();
+    assert_eq!(texts("robert").await, ["hello"]);
+    assert_eq!(texts("bob").await, ["hello"], "it is his name at the tracker");
+    assert_eq!(texts("nobody").await, Vec::<String>::new());
+    // The conversation stays under its name when its key is forgotten, whoever else goes by that name at the tracker.
+    a.forget_key(&name("robert")).await.unwrap();
+    assert_eq!(texts("robert").await, ["hello"]);
+    a.add_contact(&ContactLink::new(eve().peer_id(), name("robert")), Some(name("eve"))).await.unwrap();
+    assert_eq!(texts("robert").await, ["hello"]);
+    assert_eq!(texts("eve").await, Vec::<String>::new());
+    // One that was removed has no conversation, so that its name means who goes by it at the tracker.
+    a.send(&name("eve"), "and you?".to_owned()).await.unwrap();
+    a.connect(&name("bob")).await.unwrap();
+    until("he is a contact again", async || a.contact(&name("bob")).await.is_ok()).await;
+    a.remove_contact(&name("bob")).await.unwrap();
+    assert_eq!(texts("bob").await, Vec::<String>::new());
+    assert_eq!(texts("robert").await, ["and you?"]);
+}
+
+#[tokio::test]
 async fn a_changed_key_is_accepted_by_naming_it_and_gets_nothing_that_was_meant_for_the_old_one() {
     let town = Town::in_memory().await;
     let (alice, a, _, b) = town.alice_and_bob().await;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub enum Scope {
     /// To read, and to listen at `/ws`.
     Read,
-    /// To write to others too, to connect and to disconnect.
+    /// To write to others too, to let them know what was read, to connect and to disconnect.
     Send,
     /// Everything: to start and stop the node, and to decide who is trusted.
     Admin,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chatp2p_core::identity::Username;
 use chatp2p_core::message::{Delivery, EntryId, MAX_TEXT_BYTES, Message};
 use chatp2p_core::node::{HistoryPage, NodeError, Receipt};
-use chatp2p_service::{BodyLimit, JsonBody, Problem, Refused};
+use chatp2p_service::{BodyLimit, JsonBody, Problem, Refused, utf8_query};
 use poem::web::Data;
 use poem::{Endpoint, EndpointExt};
 use poem_openapi::param::Query;
@@ -170,10 +170,6 @@ fn roomy(endpoint: impl Endpoint) -> impl Endpoint {
     endpoint.data(BodyLimit(MAX_SEND_BODY_BYTES))
 }
 
-fn check_size(text: &str) -> Result<(), Box<Problem>> {
-    if text.len() > MAX_TEXT_BYTES { Err(Box::new(problem(&NodeError::TextTooLarge))) } else { Ok(()) }
-}
-
 #[OpenApi(tag = "Tag::Messages")]
 impl MessagesApi {
     /// Send a message
@@ -187,7 +183,9 @@ impl MessagesApi {
         Data(desk): Data<&Arc<Desk>>,
         JsonBody(body): JsonBody<SendMessage>,
     ) -> Result<Json<MessageSent>, Refused<Sending>> {
-        check_size(&body.content)?;
+        if body.content.len() > MAX_TEXT_BYTES {
+            return Err(problem(&NodeError::TextTooLarge).into());
+        }
         let node = desk.node().ok_or_else(not_running)?;
         // Who cannot exist was never connected.
         let to: Username = body
@@ -200,15 +198,15 @@ impl MessagesApi {
 
     /// Send a message to everybody who is connected
     ///
-    /// To all of them or, on error, to none. The text stands in the query, as it always did; a long one is better sent to each.
-    #[oai(path = "/broadcast", method = "post", operation_id = "broadcast")]
+    /// To all of them or, on error, to none. The text stands in the query, as it always did, and the whole address has at most 65,534
+    /// bytes once it is percent-encoded: a longer one is refused with a bare 414 before it is read. `POST /send` takes up to 1 MiB.
+    #[oai(path = "/broadcast", method = "post", operation_id = "broadcast", transform = "utf8_query")]
     async fn broadcast(
         &self,
         Data(desk): Data<&Arc<Desk>>,
-        /// The text.
+        /// The text, percent-encoded UTF-8.
         Query(content): Query<String>,
     ) -> Result<Json<MessageBroadcasted>, Refused<Broadcasting>> {
-        check_size(&content)?;
         let node = desk.node().ok_or_else(not_running)?;
         let receipts = node.broadcast(content).await.map_err(|error| problem(&error))?;
         let ids = receipts.iter().map(|(name, receipt)| (name.to_string(), receipt.id.to_string()));

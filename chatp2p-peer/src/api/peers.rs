@@ -192,10 +192,17 @@ impl PeersApi {
         // Who cannot exist is not connected.
         let name: Username = peer_username
             .parse()
-            .map_err(|_| problem(&NodeError::NotConnected { name: "anybody of that name".to_owned() }))?;
-        node.disconnect(&name).await.map_err(|error| problem(&error))?;
+            .map_err(|_| as_wished(&NodeError::NotConnected { name: "anybody of that name".to_owned() }))?;
+        node.disconnect(&name).await.map_err(|error| as_wished(&error))?;
         Ok(Json(PeerDisconnected { status: "disconnected".to_owned(), peer: name.to_string() }))
     }
+}
+
+/// Who wants no link is not to connect first.
+fn as_wished(error: &NodeError) -> Problem {
+    let mut problem = problem(error);
+    problem.next = problem.next.filter(|_| error.code() != Code::NotConnected);
+    problem
 }
 
 /// A name that nobody can have is the name of nobody.

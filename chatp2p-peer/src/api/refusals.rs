@@ -1,11 +1,14 @@
-//! With which status each refusal is answered, and which operation refuses with which.
+//! With which status each refusal is answered, and which operation refuses with which. What all with a body or a path have in
+//! common is declared in `secured.rs`.
 
 use chatp2p_core::code::Code;
-use chatp2p_core::node::NodeError;
+use chatp2p_core::node::{ContactRefusal, NodeError};
+use chatp2p_core::tracker::TrackerError;
 use chatp2p_service::{Problem, Statuses};
 use poem::http::StatusCode;
 
 use crate::desk::DeskError;
+use crate::start::StartError;
 
 /// The status of a code. The classic API answers 400 wherever the node does not do what it is asked.
 const fn status(code: Code) -> StatusCode {
@@ -45,7 +48,16 @@ pub(super) fn problem(error: &NodeError) -> Problem {
     if code == Code::StorageFailed {
         tracing::error!(error = %chain(error), "the storage failed");
     }
-    Problem::new(status(code), code, error.to_string())
+    named(Problem::new(status(code), code, error.to_string()), error)
+}
+
+/// The same with the name that is in the way, where that is what the node says.
+fn named(problem: Problem, error: &NodeError) -> Problem {
+    match error {
+        NodeError::Tracker(TrackerError::NameConfusable { other, .. })
+        | NodeError::Contact(ContactRefusal::NameConfusable { other, .. }) => problem.too_like(other),
+        _ => problem,
+    }
 }
 
 pub(super) fn not_running() -> Problem {
@@ -63,7 +75,11 @@ pub(super) fn desk(error: &DeskError) -> Problem {
             start.code()
         }
     };
-    Problem::new(status(code), code, error.to_string())
+    let problem = Problem::new(status(code), code, error.to_string());
+    match error {
+        DeskError::Start(StartError::Node(error)) => named(problem, error),
+        _ => problem,
+    }
 }
 
 /// An error and all that led to it.
@@ -99,16 +115,16 @@ statuses! {
     Starting:
         400 "`already_running`, or the body is not JSON.",
         409 "`name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use`, `profile_unsafe`, `passphrase_required` or `passphrase_wrong`. The node does not run.",
-        415 "The body is not `application/json`.",
         422 "A field is missing, of another type, or not within its rules; `insecure_tracker`: without TLS, beyond the local network.",
-        502 "No tracker takes the node: `tracker_unreachable`, `tracker_protocol` or its `too_many_requests`. The node does not run.";
+        500 "`storage_failed`. The node does not run.",
+        502 "No tracker takes the node: `tracker_unreachable`, `tracker_protocol` or its `too_many_requests`. The node does not run.",
+        503 "`tracker_full`: the tracker has no room for another name. The node does not run.";
     /// `POST /stop`.
     Stopping: 400 "`not_running`.";
     /// `PUT /passphrase`.
     Resealing:
         400 "`not_running`, or the body is not JSON.",
         409 "`passphrase_required` or `passphrase_wrong`: the present one is missing or wrong. Nothing was changed.",
-        415 "The body is not `application/json`.",
         422 "A field is of another type, or no passphrase.",
         500 "`storage_failed`. Nothing was changed.";
     /// Whatever only reads.
@@ -132,38 +148,37 @@ statuses! {
     Marking:
         400 "`not_running`, or the body is not JSON.",
         404 "`unknown_peer`: no key is pinned for that name; `unknown_message`: they have written no message with the id of `through`.",
-        415 "The body is not `application/json`.",
         422 "`through` is missing or no id.",
         500 "`storage_failed`.";
     /// `PUT /settings`.
     Configuring:
         400 "`not_running`, or the body is not JSON.",
-        415 "The body is not `application/json`.",
         422 "A field is missing or of another type.",
         500 "`storage_failed`. Nothing was changed.";
     /// `POST /connect`.
     Connecting:
         400 "`not_running`, `unknown_peer`, `oneself`, `unreachable`, `key_changed`, `name_disputed`, `name_unproved` or `refused`; or the body is not JSON.",
         409 "`contact_blocked`.",
-        415 "The body is not `application/json`.",
         422 "A field is missing or of another type.",
+        500 "`storage_failed`: the key could not be kept.",
         502 "No tracker answers (`tracker_unreachable`, `tracker_protocol` or its `too_many_requests`), and the peer is not known from before.";
     /// `DELETE /disconnect/{peer_username}`.
-    Disconnecting: 400 "`not_running`, or `not_connected`.";
+    Disconnecting:
+        400 "`not_running`, or `not_connected`.",
+        500 "`storage_failed`.";
     /// `POST /send`.
     Sending:
         400 "`not_running`; `not_connected`: this node was never connected to that peer; or the body is not JSON.",
         409 "`contact_blocked`.",
-        413 "`text_too_large`: more than 1 MiB of UTF-8.",
-        415 "The body is not `application/json`.",
+        413 "`text_too_large`: more than 1 MiB of UTF-8; `body_too_large`: the body is longer than such a text can be.",
         422 "A field is missing or of another type.",
         500 "`storage_failed`. Nothing was sent.",
         507 "`outbox_full`: too much waits for this contact already.";
     /// `POST /broadcast`.
     Broadcasting:
         400 "`not_running`; `not_connected`: nobody is.",
-        413 "`text_too_large`: more than 1 MiB of UTF-8.",
-        422 "Without `content`.",
+        414 "The address is longer than 65,534 bytes. This one has no body, for nothing has read the request.",
+        422 "Without `content`, or it is not UTF-8.",
         500 "`storage_failed`. Nothing was sent.",
         507 "`outbox_full`: too much waits for one of the contacts already. Nothing was sent.";
     /// Whatever names a contact and nothing else.
@@ -175,7 +190,6 @@ statuses! {
     Adding:
         400 "`not_running`; `oneself`: it is your own link; or the body is not JSON.",
         409 "`contact_exists`: the key is known already; `contact_name_taken`, `name_confusable`: the name is not free here.",
-        415 "The body is not `application/json`.",
         422 "`invalid_link`, or a field is missing, of another type, or no name.",
         500 "`storage_failed`.",
         507 "`contacts_full`.";
@@ -184,7 +198,6 @@ statuses! {
         400 "`not_running`, or the body is not JSON.",
         404 "`unknown_peer`.",
         409 "`contact_name_taken` or `name_confusable`: the name is not free here.",
-        415 "The body is not `application/json`.",
         422 "A field is of another type, or no name.",
         500 "`storage_failed`.";
     /// `PUT /contacts/{name}/key`.
@@ -192,7 +205,6 @@ statuses! {
         400 "`not_running`; `oneself`: it is your own key; or the body is not JSON.",
         404 "`unknown_peer`.",
         409 "`contact_exists`: it is the key of another contact.",
-        415 "The body is not `application/json`.",
         422 "`peer_id` is missing or no key.",
         500 "`storage_failed`.",
         507 "`contacts_full`.";
@@ -201,7 +213,6 @@ statuses! {
         400 "`not_running`, or the body is not JSON.",
         404 "`unknown_peer`.",
         409 "`safety_number_differs`: what they show is not the number of the pinned key.",
-        415 "The body is not `application/json`.",
         422 "A field is missing or of another type.",
         500 "`storage_failed`.";
     /// `POST /requests/{peer_id}/accept`.
@@ -209,7 +220,6 @@ statuses! {
         400 "`not_running`, or the body is not JSON.",
         404 "`unknown_request`.",
         409 "`contact_name_taken` or `name_confusable`: the name is not free here; choose another.",
-        415 "The body is not `application/json`.",
         422 "A field is of another type, or no name.",
         500 "`storage_failed`.",
         507 "`contacts_full`.";
@@ -233,10 +243,29 @@ impl Statuses for Exchanging {
             403,
             "`link_invalid`: the link was used, is too old or was never made; `foreign_origin`: a web page of another origin sent it.",
         ),
-        (415, "The body is not `application/json`."),
         (421, "`wrong_host`: the request was meant for another host."),
         (422, "A field is missing or of another type."),
         (429, "`too_many_failures`: too many wrong codes came from there. `Retry-After` says how long to wait."),
         (500, "`storage_failed`."),
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_about_the_api_names_each_code_beside_its_status() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/API-DESIGN.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for code in Code::ALL {
+            let status = status(*code);
+            // Most of what has no status of its own is told in another way than by a refusal.
+            if status == StatusCode::BAD_REQUEST {
+                continue;
+            }
+            let row = page.lines().find(|line| line.starts_with(&format!("| {} |", status.as_u16())));
+            assert!(row.is_some_and(|row| row.contains(&format!("`{code}`"))), "{code} in the row of {status}");
+        }
+    }
 }

@@ -34,11 +34,7 @@ impl<E: Endpoint> Endpoint for Gate<E> {
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let problem = match self.guard.judge(request.method(), request.uri(), request.headers()) {
             Verdict::Pass => return self.inner.call(request).await.map(IntoResponse::into_response),
-            Verdict::WrongHost => Problem::new(
-                StatusCode::MISDIRECTED_REQUEST,
-                Code::WrongHost,
-                "this API answers to localhost, 127.0.0.1, [::1] and the names of --allow-host alone",
-            ),
+            Verdict::WrongHost => wrong_host(self.guard.tls),
             Verdict::ForeignOrigin => Problem::new(
                 StatusCode::FORBIDDEN,
                 Code::ForeignOrigin,
@@ -47,4 +43,13 @@ impl<E: Endpoint> Endpoint for Gate<E> {
         };
         Ok(problem.into_response())
     }
+}
+
+fn wrong_host(tls: bool) -> Problem {
+    let detail = "this API answers to localhost, 127.0.0.1, [::1] and the names of --allow-host alone";
+    let mut problem = Problem::new(StatusCode::MISDIRECTED_REQUEST, Code::WrongHost, detail);
+    if tls {
+        problem.next = problem.next.map(|next| next.replace("http://", "https://"));
+    }
+    problem
 }

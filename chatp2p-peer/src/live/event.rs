@@ -89,6 +89,8 @@ fn with_code(mut event: Value, code: Code) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use chatp2p_core::clock::Wall;
     use chatp2p_core::identity::Identity;
     use chatp2p_core::message::{Delivery, EntryId, Message};
@@ -124,6 +126,29 @@ mod tests {
         let bob = || "bob".parse().unwrap();
         assert_eq!(value(&Event::PeerConnected(bob())), json!({"type": "peer_connected", "peer": "bob"}));
         assert_eq!(value(&Event::PeerDisconnected(bob())), json!({"type": "peer_disconnected", "peer": "bob"}));
+    }
+
+    /// The types that stand in the code above.
+    fn types() -> BTreeSet<&'static str> {
+        let (code, _) = include_str!("event.rs").split_once("#[cfg(test)]").unwrap();
+        code.split("\"type\": \"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
+    }
+
+    #[test]
+    fn whatever_is_told_is_described() {
+        let types = types();
+        assert!(types.len() > 20, "{types:?}");
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/API-DESIGN.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let (_, table) = page.split_once("| type | fields | |").unwrap();
+        let rows = table.lines().skip(1).take_while(|line| line.starts_with('|')).skip(1);
+        let named = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2));
+        assert_eq!(named.collect::<BTreeSet<_>>(), types, "the table in docs/API-DESIGN.md");
+        let document: Value = serde_json::from_str(&crate::openapi()).unwrap();
+        let description = document["info"]["description"].as_str().unwrap();
+        for told in types {
+            assert!(description.contains(&format!("`{told}`")), "{told} in the description of the OpenAPI document");
+        }
     }
 
     #[test]

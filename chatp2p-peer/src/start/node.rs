@@ -9,7 +9,7 @@ use chatp2p_core::mailbox::{Mailbox, MailboxLimits};
 use chatp2p_core::node::{Node, NodeBuilder, PeerNode};
 use chatp2p_core::record::Endpoint;
 use chatp2p_core::storage::{Profile, SqlMail, StorageError, private};
-use chatp2p_core::tracker::Tracker;
+use chatp2p_core::tracker::{Tracker, TrackerError};
 use chatp2p_core::transport::websocket::WebSocketTransport;
 use chatp2p_core::transport::{Listener, Transport, TransportError};
 
@@ -88,7 +88,12 @@ impl NodeStarter {
 impl Start for NodeStarter {
     async fn start(&self, order: Order) -> Result<Started, StartError> {
         let urls = order.tracker_url.as_ref().map_or(&*self.options.trackers, std::slice::from_ref);
-        let trackers = trackers::at(urls, self.options.insecure_http)?;
+        let trackers = trackers::at(urls, self.options.insecure_http).map_err(|error| match error {
+            TrackerError::Invalid { reason } if order.tracker_url.is_some() => {
+                StartError::Invalid(format!("tracker_url: {reason}"))
+            }
+            error => error.into(),
+        })?;
         let door = self.open_door(order.port).await?;
         // Asked first, so that trackers that are away cost no profile and say so by themselves.
         let Ways { addresses, trouble } = trackers::ways(&trackers).await;

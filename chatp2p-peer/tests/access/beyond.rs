@@ -54,6 +54,9 @@ async fn beyond_this_machine_the_api_speaks_tls_and_wants_tokens_from_everybody(
     let bearer = format!("authorization: Bearer {token}");
     let answer = ask(port, &cert, &format!("{status}\r\n{bearer}")).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let answer = ask(port, &cert, "GET /status HTTP/1.1\r\nhost: elsewhere").await;
+    assert!(answer.starts_with("HTTP/1.1 421") && answer.contains("https://localhost"), "{answer}");
+    assert!(!answer.contains("http://localhost"), "{answer}");
     // Its own pages have come over TLS, and no others are its own.
     for (origin, passes) in [("https", true), ("http", false)] {
         let answer = ask(port, &cert, &format!("{status}\r\n{bearer}\r\norigin: {origin}://localhost:{port}")).await;

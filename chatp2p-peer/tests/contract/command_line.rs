@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::play::{idle, link, output, peer_command, running, tracker};
+use crate::play::{Peer, Program, idle, link, output, peer_command, running, tracker};
 
 #[tokio::test]
 async fn the_committed_openapi_document_is_what_the_program_prints_and_serves() {
@@ -68,6 +68,19 @@ async fn every_flag_can_come_from_the_environment() {
     let mut command = peer_command(data.path());
     let output = command.env("CHATP2P_PEER_USERNAME", "two words").kill_on_drop(true).output().await.unwrap();
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_flag_without_a_value_takes_any_usual_word_from_the_environment() {
+    for (word, asks) in
+        [("1", true), ("yes", true), ("TRUE", true), ("true", true), ("0", false), ("no", false), ("", false)]
+    {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = peer_command(data.path());
+        let program = Program::start(command.env("CHATP2P_PEER_REQUIRE_TOKEN", word)).await;
+        let peer = Peer { program, name: String::new(), data };
+        assert_eq!(peer.get("/status").await.status == 401, asks, "{word:?}");
+    }
 }
 
 #[tokio::test]

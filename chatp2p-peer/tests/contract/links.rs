@@ -65,8 +65,11 @@ async fn one_connects_neither_to_oneself_nor_to_the_unknown_nor_to_the_unreachab
 async fn a_disconnect_is_told_at_both_ends_and_each_may_connect_again() {
     let tracker = tracker().await;
     let (alice, bob) = (running("alice", &tracker).await, running("bob", &tracker).await);
-    alice.ask("DELETE", "/disconnect/bob", None).await.refuses(400, "not_connected");
-    alice.ask("DELETE", "/disconnect/no%20such%20name", None).await.refuses(400, "not_connected");
+    for name in ["bob", "no%20such%20name"] {
+        let refused = alice.ask("DELETE", &format!("/disconnect/{name}"), None).await;
+        refused.refuses(400, "not_connected");
+        assert!(refused.json().get("next").is_none(), "nobody connects in order to disconnect: {refused:?}");
+    }
     let (mut of_alice, mut of_bob) = link(&alice, &bob).await;
     let answer = alice.ask("DELETE", "/disconnect/bob", None).await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("disconnected")));

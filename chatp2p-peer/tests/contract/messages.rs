@@ -131,7 +131,13 @@ async fn a_broadcast_reaches_all_who_are_connected_and_nobody_else() {
     let ids = told.iter().map(|event| (event["data"]["to"].as_str().unwrap().to_owned(), event["data"]["id"].clone()));
     assert_eq!(Value::Object(ids.collect()), answer.json()["ids"], "{told:?}");
     dave.ask("POST", "/broadcast?content=hi", None).await.refuses(400, "not_connected");
-    alice.ask("POST", "/broadcast", None).await.refuses(422, "invalid_input");
+    for wrong in ["", "?content=%FF", "?content=%F0%9F"] {
+        alice.ask("POST", &format!("/broadcast{wrong}"), None).await.refuses(422, "invalid_input");
+    }
+    let long = "x".repeat(60_000);
+    assert_eq!(alice.ask("POST", &format!("/broadcast?content={long}"), None).await.status, 200);
+    bob.heard("alice", &[("alice", "hello ñ&all"), ("alice", &long)]).await;
+    assert_eq!(alice.ask("POST", &format!("/broadcast?content={}", "x".repeat(100_000)), None).await.status, 414);
 }
 
 #[tokio::test]

@@ -64,7 +64,11 @@ async fn a_name_that_another_key_holds_is_409_and_another_name_starts() {
     let tracker = tracker().await;
     let (_alice, peer) = (running("alice", &tracker).await, idle(&[]).await);
     peer.start("alice", 0, tracker.api).await.refuses(409, "name_taken");
-    peer.start("ALICE", 0, tracker.api).await.refuses(409, "name_confusable");
+    let confusable = peer.start("ALICE", 0, tracker.api).await;
+    confusable.refuses(409, "name_confusable");
+    let problem = confusable.json();
+    assert_eq!(problem["other"], "alice");
+    assert!(problem["detail"].as_str().unwrap().contains("look alike"), "{problem}");
     peer.get("/status").await.is(&json!({"running": false}));
     assert_eq!(peer.start("bob", 0, tracker.api).await.status, 200);
 }
@@ -79,6 +83,20 @@ async fn a_port_that_is_taken_is_409_and_the_next_start_works() {
     assert!(listed(tracker.api).await.is_empty());
     drop(taken);
     assert_eq!(peer.start("alice", port, tracker.api).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_tracker_that_is_full_is_503_and_what_is_no_address_of_one_is_422() {
+    let mut command = crate::play::tracker_command("127.0.0.1:0", None);
+    let tracker = crate::play::Program::start(command.args(["--max-peers", "1"])).await;
+    let (_alice, peer) = (running("alice", &tracker).await, idle(&[]).await);
+    peer.start("bob", 0, tracker.api).await.refuses(503, "tracker_full");
+    let document = peer.get("/openapi.json").await.json();
+    assert!(document["paths"]["/start"]["post"]["responses"]["503"].is_object(), "it is declared");
+    let refused = peer.ask("POST", "/start", Some(&json!({"username": "bob", "port": 0, "tracker_url": "foo"}))).await;
+    refused.refuses(422, "invalid_input");
+    assert!(refused.json()["detail"].as_str().unwrap().starts_with("tracker_url: "), "{refused:?}");
+    peer.get("/status").await.is(&json!({"running": false}));
 }
 
 #[tokio::test]

@@ -104,11 +104,14 @@ impl<E> Enveloped<E> {
 }
 
 fn problem(error: &poem::Error) -> Problem {
-    let unreadable = error.is::<ParseParamError>()
-        || error.is::<ParsePathError>()
-        || error.is::<poem::error::ParsePathError>()
-        || error.is::<ParseRequestPayloadError>();
-    if unreadable {
+    // Their own words are about types of Rust, and the router's names of parameters.
+    if let Some(ParseParamError { name, .. }) = error.downcast_ref() {
+        return Problem::invalid(format!("{name}: missing, not of its type, or not within its bounds"));
+    }
+    if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
+        return Problem::invalid("a part of the path is not of its type, or no UTF-8");
+    }
+    if error.is::<ParseRequestPayloadError>() {
         return Problem::invalid(error.to_string());
     }
     if let Some(ReadBodyError::Io(_)) = error.downcast_ref() {

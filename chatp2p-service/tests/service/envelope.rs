@@ -2,7 +2,7 @@
 
 use chatp2p_core::code::Code;
 use chatp2p_service::problem::Allowed;
-use chatp2p_service::{Beside, BodyLimit, Dress, JsonBody, Limits, Problem, Refused, Statuses};
+use chatp2p_service::{Beside, BodyLimit, Dress, JsonBody, Limits, Problem, Refused, Statuses, utf8_query};
 use poem::http::StatusCode;
 use poem::{Route, get, handler};
 use poem_openapi::param::{Path, Query};
@@ -41,7 +41,7 @@ impl Api {
     }
 
     /// Counts.
-    #[oai(path = "/count/:n", method = "get")]
+    #[oai(path = "/count/:n", method = "get", transform = "utf8_query")]
     async fn count(&self, n: Path<u8>, times: Query<u8>) -> Json<u32> {
         Json(u32::from(n.0) * u32::from(times.0))
     }
@@ -108,20 +108,37 @@ async fn missing_and_mistyped_fields_are_named() {
 #[tokio::test]
 async fn what_is_not_json_is_400() {
     let server = server().await;
-    let deep = [r#"{"name":"#, &"[".repeat(200), &"]".repeat(200), "}"].concat();
     let bodies: [&[u8]; 7] = [
         b"",
         b"{",
         b"nonsense",
         b"{\"name\":\"a\",\"port\":1}x",
-        b"{\"name\":\"\\ud800\",\"port\":1}",
+        b"{\"name\":\"\\ud80\",\"port\":1}",
+        b"{\"name\":\"\\ud800\",\"port\":1}x",
         b"{\"name\":\"\xff\",\"port\":1}",
-        deep.as_bytes(),
     ];
     for body in bodies {
         server.post("/greet", body).await.assert_problem(400, "invalid_json");
     }
     server.bare("POST", "/greet", "").await.assert_problem(400, "invalid_json");
+}
+
+#[tokio::test]
+async fn json_that_says_nothing_is_422() {
+    let server = server().await;
+    let deep = [r#"{"name":"#, &"[".repeat(200), &"]".repeat(200), "}"].concat();
+    for body in [
+        r#"{"name":"\ud800","port":1}"#,
+        r#"{"name":"\udfff","port":1}"#,
+        r#"{"name":"\ud83d\ud83d","port":1}"#,
+        r#"{"name":"a","port":1,"\ud800":0}"#,
+        r#"{"name":"a","port":1e999}"#,
+        &deep,
+    ] {
+        server.post("/greet", body).await.assert_problem(422, "invalid_input");
+    }
+    let pair = server.post("/greet", r#"{"name":"\ud83d\ude00","port":1}"#).await;
+    assert_eq!((pair.status, pair.body.as_str()), (200, "\"\u{1f600}:1\""));
 }
 
 #[tokio::test]
@@ -192,9 +209,20 @@ async fn odd_forms_of_requests_are_no_defects() {
 #[tokio::test]
 async fn mistyped_parameters_are_422() {
     let server = server().await;
-    for path in ["/count/x?times=1", "/count/1?times=x", "/count/1", "/count/256?times=1", "/count/%ff?times=1"] {
-        server.bare("GET", path, "").await.assert_problem(422, "invalid_input");
+    let (path, query) = ("a part of the path is", "times: missing, not of its type");
+    for (request, said) in [
+        ("/count/x?times=1", path),
+        ("/count/256?times=1", path),
+        ("/count/%ff?times=1", path),
+        ("/count/1?times=x", query),
+        ("/count/1", query),
+        ("/count/1?times=1&note=%ff", "the query is not UTF-8"),
+    ] {
+        let answer = server.bare("GET", request, "").await;
+        answer.assert_problem(422, "invalid_input");
+        assert!(answer.json()["detail"].as_str().unwrap().starts_with(said), "{request}: {answer:?}");
     }
+    assert_eq!(server.bare("GET", "/count/2?times=3&note=%C3%B1", "").await.body, "6");
 }
 
 #[tokio::test]

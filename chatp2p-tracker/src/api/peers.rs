@@ -3,8 +3,10 @@
 mod cache;
 
 use bytes::Bytes;
-use chatp2p_core::tracker::{MAX_PAGE, PeerQuery, Tracker, TrackerError};
-use chatp2p_service::{Refused, Statuses};
+use chatp2p_core::code::Code;
+use chatp2p_core::tracker::{MAX_PAGE, PeerQuery, Tracker};
+use chatp2p_service::{Problem, Refused, Statuses, utf8_query};
+use poem::http::StatusCode;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::{Binary, Json};
 use poem_openapi::{ApiResponse, OpenApi};
@@ -47,7 +49,7 @@ struct ListRefusals;
 
 impl Statuses for ListRefusals {
     const STATUSES: &'static [(u16, &'static str)] = &[
-        (422, "`invalid_input`: `limit` is not a number from 1 to 1000."),
+        (422, "`invalid_input`: `limit` is not a number from 1 to 1000, or the query is not UTF-8."),
         (429, TOO_MANY),
         (503, "`tracker_unreachable`: the tracker is shutting down."),
     ];
@@ -58,6 +60,7 @@ struct FindRefusals;
 impl Statuses for FindRefusals {
     const STATUSES: &'static [(u16, &'static str)] = &[
         (404, "`unknown_peer`: nobody goes by this name now."),
+        (422, "`invalid_input`: the name is not UTF-8."),
         (429, TOO_MANY),
         (503, "`tracker_unreachable`: the tracker is shutting down."),
     ];
@@ -74,7 +77,7 @@ impl Peers {
     /// List who is there.
     ///
     /// The whole list, or a page of it. The whole list is never older than a second, and always current up to 1,000 peers.
-    #[oai(path = "/peers", method = "get", operation_id = "listPeers")]
+    #[oai(path = "/peers", method = "get", operation_id = "listPeers", transform = "utf8_query")]
     async fn peers(
         &self,
         /// At most this many, 1–1000; without it the whole list.
@@ -118,7 +121,9 @@ impl Peers {
     ) -> Result<Json<Listed>, Refused<FindRefusals>> {
         let name = known_name(&username)?;
         let found = self.shared.tracker.find(&name).await.map_err(refusal)?;
-        let found = found.ok_or_else(|| refusal(TrackerError::Unknown { name }))?;
+        let nobody =
+            || Problem::new(StatusCode::NOT_FOUND, Code::UnknownPeer, format!("nobody called {name} is listed"));
+        let found = found.ok_or_else(nobody)?;
         Ok(Json(Listed::from(&found)))
     }
 }

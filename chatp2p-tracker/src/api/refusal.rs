@@ -29,10 +29,7 @@ pub(super) fn refusal(error: TrackerError) -> Box<Problem> {
     let mut problem = Problem::new(status, error.code(), error.to_string());
     match error {
         TrackerError::RecordStale { known } => problem.known = Some(known),
-        TrackerError::NameConfusable { other, .. } => {
-            problem.detail.push_str(": names must differ in more than capitals and letters that look alike");
-            problem.other = Some(other.to_string());
-        }
+        TrackerError::NameConfusable { other, .. } => problem = problem.too_like(&other),
         _ => {}
     }
     Box::new(problem)
@@ -49,4 +46,37 @@ pub(super) fn known_name(text: &str) -> Result<Username, Box<Problem>> {
         Problem::new(StatusCode::NOT_FOUND, Code::UnknownPeer, format!("nobody can have this name: {error}"))
     };
     Username::new(text).map_err(|error| Box::new(nobody(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use chatp2p_core::storage::StorageError;
+
+    use super::*;
+
+    #[test]
+    fn the_page_about_the_api_names_each_code_beside_its_status() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/API-DESIGN.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let [name, other] = ["ALICE", "alice"].map(|name| Username::new(name).unwrap());
+        let named = || name.clone();
+        for error in [
+            TrackerError::NameTaken { name: named() },
+            TrackerError::NameConfusable { name: named(), other },
+            TrackerError::ProofRequired { name: named() },
+            TrackerError::SignatureRequired { name: named() },
+            TrackerError::ProofInvalid,
+            TrackerError::WrongTracker,
+            TrackerError::RecordStale { known: 1 },
+            TrackerError::Unknown { name: named() },
+            TrackerError::Invalid { reason: String::new() },
+            TrackerError::Full,
+            TrackerError::Storage(StorageError::Unavailable { reason: String::new(), source: None }),
+            TrackerError::Closed,
+        ] {
+            let problem = refusal(error);
+            let row = page.lines().find(|line| line.starts_with(&format!("| {} |", problem.status)));
+            assert!(row.is_some_and(|row| row.contains(&format!("`{}`", problem.code))), "{problem:?}");
+        }
+    }
 }

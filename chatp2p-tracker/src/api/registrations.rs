@@ -60,6 +60,7 @@ impl Statuses for RegisterRefusals {
             409,
             "`name_taken`; `name_confusable` with `other`; `record_stale` with `known`; `wrong_tracker`: signed for another one.",
         ),
+        (408, "`request_timeout`: the body did not come within 20 seconds."),
         (413, "`body_too_large`: over 64 KiB."),
         (415, "`unsupported_media_type`: not `application/json`."),
         (422, "`invalid_input`: a field is missing, mistyped, or not within its rules."),
@@ -79,6 +80,7 @@ impl Statuses for HeartbeatRefusals {
             "`proof_required`: a key owns the name; `proof_invalid`: the proof is wrong or was used before; `signature_required`: nobody is listed here without a key.",
         ),
         (404, "`unknown_peer`: the name, or this lease of it, is not known; register again."),
+        (408, "`request_timeout`: the body did not come within 20 seconds."),
         (413, "`body_too_large`: over 64 KiB."),
         (415, "`unsupported_media_type`: not `application/json`."),
         (422, "`invalid_input`: a field is missing or mistyped."),
@@ -96,7 +98,7 @@ impl Statuses for UnregisterRefusals {
             "`proof_required`: a key owns the name; `proof_invalid`: the proof is wrong or was used before; `signature_required`: nobody is listed here without a key.",
         ),
         (404, "`unknown_peer`: the name, or this lease of it, is not known."),
-        (422, "`invalid_input`: a parameter is mistyped."),
+        (422, "`invalid_input`: a parameter is mistyped or not UTF-8."),
         (429, TOO_MANY),
         (503, "`storage_failed`: the farewell could not be kept."),
     ];
@@ -153,7 +155,15 @@ impl Registrations {
     ) -> Result<Json<Gone>, Refused<UnregisterRefusals>> {
         let name = known_name(&username)?;
         let proof = proof(*counter, mac.as_deref())?;
-        self.shared.tracker.leave(&name, proof).await.map_err(refusal)?;
+        self.shared.tracker.leave(&name, proof).await.map_err(|error| {
+            let is_unknown = matches!(error, TrackerError::Unknown { .. });
+            let mut problem = refusal(error);
+            if is_unknown {
+                // Who is leaving is not to register again.
+                problem.detail = format!("the tracker does not know {name}, or not this lease of it");
+            }
+            problem
+        })?;
         self.shared.changed();
         Ok(Json(Gone { message: format!("{name} is no longer listed") }))
     }

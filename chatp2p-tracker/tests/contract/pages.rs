@@ -91,7 +91,8 @@ async fn pages_of_an_allowed_origin_may_call() {
     }
     let refusal = tracker.request(Method::DELETE, "/unregister/nobody").header("origin", FRIEND).send().await.unwrap();
     assert_eq!(refusal.headers()["access-control-allow-origin"], FRIEND);
-    problem(refusal, 404, "unknown_peer").await;
+    let refusal = problem(refusal, 404, "unknown_peer").await;
+    assert!(!refusal["detail"].as_str().unwrap().contains("register again"), "{refusal}");
 }
 
 #[tokio::test]

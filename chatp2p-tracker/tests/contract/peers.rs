@@ -114,7 +114,8 @@ async fn nobody_is_found_by_other_names() {
     tracker.registered("alice", 5001).await;
     tracker.delete("/unregister/alice").await;
     for name in ["alice", "bob", "two%20words"] {
-        problem(tracker.get(&format!("/peers/{name}")).await, 404, "unknown_peer").await;
+        let refusal = problem(tracker.get(&format!("/peers/{name}")).await, 404, "unknown_peer").await;
+        assert!(!refusal["detail"].as_str().unwrap().contains("register again"), "{refusal}");
     }
 }
 

@@ -44,6 +44,31 @@ async fn the_printed_specification_is_the_committed_one() {
 }
 
 #[tokio::test]
+async fn whatever_is_sent_is_answered_as_the_specification_says() {
+    let tracker = Tracker::start().await;
+    let spec: serde_json::Value = serde_json::from_str(include_str!("../../../docs/openapi/tracker.json")).unwrap();
+    for (path, methods) in spec["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let ask = |path: &str| tracker.request(method.to_uppercase().parse().unwrap(), path);
+            let huge = format!("{{\"username\":\"{}\"}}", "x".repeat(70_000));
+            let mut requests =
+                vec![ask(&path.replace("{username}", "nobody")), ask(&path.replace("{username}", "%FF"))];
+            requests.push(ask(&format!("{}?limit=x&counter=x", path.replace("{username}", "nobody"))));
+            requests.push(ask(&format!("{}?prefix=%FF", path.replace("{username}", "nobody"))));
+            if operation["requestBody"].is_object() {
+                let json = |body: String| ask(path).header("content-type", "application/json").body(body);
+                requests.extend([huge, "{".to_owned(), "{}".to_owned(), "{\"\\ud800\":0}".to_owned()].map(json));
+                requests.push(ask(path).header("content-type", "text/plain").body("hello"));
+            }
+            for request in requests {
+                let status = request.send().await.unwrap().status();
+                assert!(operation["responses"][status.as_str()].is_object(), "{status} of {method} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_version_is_told() {
     let told = program(TempDir::new().unwrap().path()).arg("--version").output().await.unwrap();
     assert_eq!(String::from_utf8(told.stdout).unwrap(), format!("chatp2p-tracker {}\n", env!("CARGO_PKG_VERSION")));

@@ -139,7 +139,7 @@ async fn a_lone_surrogate_is_refused() {
         r#"{"username":"\ud800","host":"192.0.2.1","port":5001}"#,
         r#"{"username":"alice","host":"\udfff","port":5001}"#,
     ] {
-        problem(tracker.post_raw("/register", body).await, 400, "invalid_json").await;
+        problem(tracker.post_raw("/register", body).await, 422, "invalid_input").await;
     }
 }
 

@@ -263,7 +263,8 @@ export interface paths {
         put?: never;
         /**
          * Send a message to everybody who is connected
-         * @description To all of them or, on error, to none. The text stands in the query, as it always did; a long one is better sent to each.
+         * @description To all of them or, on error, to none. The text stands in the query, as it always did, and the whole address has at most 65,534
+         *     bytes once it is percent-encoded: a longer one is refused with a bare 414 before it is read. `POST /send` takes up to 1 MiB.
          */
         post: operations["broadcast"];
         delete?: never;
@@ -1762,8 +1763,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `name_taken`, `name_confusable`, `port_in_use`, `cannot_listen`, `profile_in_use`, `profile_unsafe`, `passphrase_required` or `passphrase_wrong`. The node does not run. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1807,8 +1826,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `storage_failed`. The node does not run. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No tracker takes the node: `tracker_unreachable`, `tracker_protocol` or its `too_many_requests`. The node does not run. */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `tracker_full`: the tracker has no room for another name. The node does not run. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2103,6 +2140,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description A part of the path is not UTF-8. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
             429: {
                 headers: {
@@ -2171,8 +2217,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `passphrase_required` or `passphrase_wrong`: the present one is missing or wrong. Nothing was changed. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2421,8 +2485,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `contact_blocked`. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2459,6 +2541,15 @@ export interface operations {
             };
             /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`: the key could not be kept. */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2533,8 +2624,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description A part of the path is not UTF-8. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_failed`. */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2592,6 +2701,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `contact_blocked`. */
             409: {
                 headers: {
@@ -2601,7 +2719,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `text_too_large`: more than 1 MiB of UTF-8. */
+            /** @description `text_too_large`: more than 1 MiB of UTF-8; `body_too_large`: the body is longer than such a text can be. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2669,7 +2787,7 @@ export interface operations {
     broadcast: {
         parameters: {
             query: {
-                /** @description The text. */
+                /** @description The text, percent-encoded UTF-8. */
                 content: string;
             };
             header?: never;
@@ -2713,14 +2831,12 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `text_too_large`: more than 1 MiB of UTF-8. */
-            413: {
+            /** @description The address is longer than 65,534 bytes. This one has no body, for nothing has read the request. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
@@ -2731,7 +2847,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Without `content`. */
+            /** @description Without `content`, or it is not UTF-8. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3023,6 +3139,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is not `application/json`. */
             415: {
                 headers: {
@@ -3184,6 +3318,24 @@ export interface operations {
             };
             /** @description `foreign_origin`: a web page of another origin sent it; `scope_too_small`: the token's scope is not `admin`. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3359,8 +3511,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `contact_exists`: the key is known already; `contact_name_taken`, `name_confusable`: the name is not free here. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3489,6 +3659,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description A part of the path is not UTF-8. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
             429: {
                 headers: {
@@ -3567,6 +3746,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the path is not UTF-8. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3654,8 +3842,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `contact_name_taken` or `name_confusable`: the name is not free here. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3770,8 +3976,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `contact_exists`: it is the key of another contact. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3900,6 +4124,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description A part of the path is not UTF-8. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_many_failures`: too many wrong tokens came from there. `Retry-After` says how long to wait. */
             429: {
                 headers: {
@@ -3978,6 +4211,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the path is not UTF-8. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4065,8 +4307,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `safety_number_differs`: what they show is not the number of the pinned key. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4179,6 +4439,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the path is not UTF-8. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4339,8 +4608,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `contact_name_taken` or `name_confusable`: the name is not free here; choose another. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4462,6 +4749,15 @@ export interface operations {
             };
             /** @description `wrong_host`: the request was meant for another host. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part of the path is not UTF-8. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4594,6 +4890,24 @@ export interface operations {
             };
             /** @description `link_invalid`: the link was used, is too old or was never made; `foreign_origin`: a web page of another origin sent it. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: the body did not come within 20 seconds. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`: the body is longer than 64 KiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
