@@ -8,6 +8,8 @@ mod clocked;
 mod doubt;
 #[path = "protocol_rules/posts.rs"]
 mod posts;
+#[path = "protocol_rules/unreadable.rs"]
+mod unreadable;
 
 use std::time::Duration;
 

@@ -64,6 +64,8 @@ pub(super) struct Presence {
     pub(super) doubt: Option<Doubt>,
     /// How often dialling failed in a row.
     pub(super) failures: u32,
+    /// How many links in a row ended while one end could not read what the other one had sent.
+    pub(super) unread: u32,
     /// Who waits for a link, and until when.
     pub(super) waiters: Vec<Waiter>,
     /// By which name and record somebody connects to a peer that is no contact yet.

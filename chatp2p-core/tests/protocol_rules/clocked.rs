@@ -66,4 +66,11 @@ impl Clocked {
     pub(super) fn hears(&mut self, link: LinkId, frame: Frame) -> Vec<Effect> {
         self.takes(Input::Frame { link, frame }).1
     }
+
+    /// Both greet on another link.
+    pub(super) fn comes_up(&mut self, link: LinkId, dialled: bool) -> (Vec<Ask>, Vec<Effect>) {
+        self.takes(Input::LinkUp { link, peer: alice().peer_id(), dialled });
+        self.hears(link, Frame::Hello { record: signed(&self.bob.1, "alice") });
+        self.takes(Input::Frame { link, frame: Frame::Greeting { have: Vec::new(), offer: None, watchword: None } })
+    }
 }

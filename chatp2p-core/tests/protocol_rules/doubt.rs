@@ -27,13 +27,8 @@ impl Clocked {
         self.finds_alice();
     }
 
-    /// Both greet on a second link.
     fn second_comes_up(&mut self, dialled: bool) -> (Vec<Ask>, Vec<Effect>) {
-        self.takes(Input::LinkUp { link: SECOND, peer: alice().peer_id(), dialled });
-        let hello = Frame::Hello { record: signed(&self.bob.1, "alice") };
-        self.takes(Input::Frame { link: SECOND, frame: hello });
-        let greeting = Frame::Greeting { have: Vec::new(), offer: None, watchword: None };
-        self.takes(Input::Frame { link: SECOND, frame: greeting })
+        self.comes_up(SECOND, dialled)
     }
 
     fn is_connected(&self) -> bool {

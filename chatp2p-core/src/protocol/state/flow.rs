@@ -208,6 +208,7 @@ impl State {
         if state.in_flight.arrived(|epoch, n| talk.is_sent(epoch, n, position)) {
             state.progress = now.mono;
             state.unreadable = 0;
+            self.presences.entry(peer).or_default().unread = 0;
         }
         let over = matches!(state.phase, Phase::Leaving(_)) && state.in_flight.is_empty();
         self.note_acknowledged(peer, position, out);
@@ -240,6 +241,7 @@ impl State {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.unreadable = 0;
                 }
+                self.presence(peer).unread = 0;
                 out.ack(link, position);
             }
             Taken::Before(position) => out.ack(link, position),

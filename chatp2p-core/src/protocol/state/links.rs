@@ -10,7 +10,7 @@ use crate::storage::Contact;
 use super::super::decision::{Decision, Effect, Outcome, Refusal};
 use super::super::event::Event;
 use super::super::input::LinkId;
-use super::super::presence::{Dial, LEAVE_TIMEOUT, LinkState, MAX_CONTACTS, MAX_LINKS, Phase};
+use super::super::presence::{Dial, LEAVE_TIMEOUT, LinkState, MAX_CONTACTS, MAX_LINKS, MAX_UNREADABLE, Phase};
 use super::super::wire::{Frame, Reason};
 use super::State;
 
@@ -302,7 +302,9 @@ impl State {
         if matches!(state.phase, Phase::Posting(_)) {
             return self.rest_post(peer, now);
         }
-        self.presence(peer).links.remove(&link);
+        let presence = self.presence(peer);
+        presence.links.remove(&link);
+        presence.unread += u32::from(state.unreadable >= MAX_UNREADABLE);
         self.lost(peer, link, now, out);
         if self.presence(peer).links.is_empty() {
             match state.phase {
@@ -335,8 +337,9 @@ impl State {
         match next {
             Some(next) => self.resume(next, now, out),
             None => {
-                // What failed beside the link says nothing about how it is without one.
-                self.presence(peer).failures = 0;
+                // What failed beside the link says nothing about how it is without one; that it was of no use does.
+                let presence = self.presence(peer);
+                presence.failures = presence.unread;
                 if let Some(contact) = self.contacts.get(&peer).cloned() {
                     out.tell(Event::PeerDisconnected(contact.name.clone()));
                     self.put_contact(Contact { seen: Some(now.wall), ..contact }, out);
