@@ -183,8 +183,8 @@ pub enum UsernameError {
     /// `.` or `..`, which mean a place.
     #[error("a username may not be . or ..: add a letter or digit")]
     Dots,
-    /// Left-to-right and right-to-left characters in an order that cannot be displayed safely.
-    #[error("a username may not mix left-to-right and right-to-left letters")]
+    /// Left-to-right and right-to-left characters in an order that cannot be displayed safely, or none that says which it is.
+    #[error("a username reads in one direction; where that is from right to left, it begins with a letter")]
     Direction,
     /// Letters of several scripts, by which look-alikes are made.
     #[error("a username keeps to the letters of one script")]
