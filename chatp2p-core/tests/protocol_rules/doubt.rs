@@ -5,7 +5,7 @@ use chatp2p_core::protocol::wire::{Frame, Reason};
 use chatp2p_core::protocol::{Ask, Command, CommandId, Effect, Event, Input, LinkId, Loaded};
 
 use super::clocked::Clocked;
-use super::{LINK, acks, alice, at, entries, on_their_way, signed};
+use super::{LINK, acks, alice, at, entries, on_their_way};
 
 /// By when whoever is doubted is dialled.
 const SOON: u64 = 500;

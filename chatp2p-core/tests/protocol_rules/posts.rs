@@ -4,7 +4,7 @@
 use chatp2p_core::identity::Identity;
 use chatp2p_core::message::LogHash;
 use chatp2p_core::protocol::wire::{Frame, LogEntry};
-use chatp2p_core::protocol::{Ask, Effect, Input, LinkId, Loaded, MAIL_AGAIN, MailId};
+use chatp2p_core::protocol::{Ask, Command, CommandId, Effect, Input, LinkId, Loaded, MAIL_AGAIN, MailId};
 use chatp2p_core::record::{ExchangeKey, Letterbox, LetterboxId, PeerRecord, SignedRecord};
 use chatp2p_core::storage::{Change, LoggedEntry};
 
@@ -25,7 +25,8 @@ struct Mailing {
 }
 
 impl Mailing {
-    fn of_two() -> Self {
+    /// The link is gone, and nothing else has happened yet.
+    fn parted() -> Self {
         let mut clocked = Clocked::with_alice();
         let [mailbox, drawn] = [4, 5].map(|seed| Identity::from_seed(&[seed; 32]).peer_id());
         let endpoints = vec!["ws://192.0.2.7:5001".parse().unwrap()];
@@ -37,6 +38,11 @@ impl Mailing {
         let mut mailing = Self { clocked, record, logged, post: LINK };
         mailing.mail(Vec::new());
         mailing.clocked.takes(Input::LinkDown(LINK));
+        mailing
+    }
+
+    fn of_two() -> Self {
+        let mut mailing = Self::parted();
         let (asks, _) = mailing.clocked.passes(500);
         assert!(matches!(asks[..], [Ask::Find { .. }]), "{asks:?}");
         mailing.clocked.finds_alice();
@@ -94,6 +100,14 @@ impl Mailing {
 fn greetings(effects: &[Effect]) -> usize {
     let is_greeting = |effect: &&Effect| matches!(effect, Effect::Send { frame: Frame::Greeting { .. }, .. });
     effects.iter().filter(is_greeting).count()
+}
+
+#[test]
+fn nothing_is_mailed_before_a_dial_has_failed() {
+    let mut bob = Mailing::parted();
+    let command = Command::Send { to: "alice".parse().unwrap(), text: "three".to_owned() };
+    let (_, effects) = bob.clocked.takes(Input::Command { id: CommandId(3), command });
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::OpenPost { .. })), "{effects:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::storage::Contact;
 use super::super::decision::{Decision, Effect, Outcome, Refusal};
 use super::super::event::Event;
 use super::super::input::LinkId;
-use super::super::presence::{Dial, LEAVE_TIMEOUT, LinkState, MAX_CONTACTS, MAX_LINKS, MAX_UNREADABLE, Phase};
+use super::super::presence::{Dial, LEAVE_TIMEOUT, LinkState, MAX_CONTACTS, MAX_LINKS, MAX_UNREADABLE, Phase, pause};
 use super::super::wire::{Frame, Reason};
 use super::State;
 
@@ -360,7 +360,8 @@ impl State {
             && wanted
             && matches!(presence.dial, Dial::Idle | Dial::Waiting(_))
         {
-            presence.back_off(now.mono, draw);
+            // Nothing has failed yet.
+            presence.dial = Dial::Waiting(now.mono + pause(presence.failures, draw));
         }
     }
 }
