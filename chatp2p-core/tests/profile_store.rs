@@ -69,6 +69,7 @@ enum Step {
     ReadByThem(u8, u8),
     ReadByMe(u8, u8, u8),
     HidesReading(bool),
+    Mailed(u8, u8, u8),
     /// Refused, most often.
     Wild(u8, u8, u8, u8),
 }
@@ -91,6 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (who.clone(), 0..5_u8).prop_map(|(by, back)| Step::ReadByThem(by, back)),
         2 => (who.clone(), 0..3_u8, 0..3_u8).prop_map(|(of, epoch, back)| Step::ReadByMe(of, epoch, back)),
         1 => any::<bool>().prop_map(Step::HidesReading),
+        3 => (who.clone(), 0..5_u8, any::<u8>()).prop_map(|(to, back, at)| Step::Mailed(to, back, at)),
         1 => (who, 0..8_u8, 0..3_u8, 0..5_u8).prop_map(|(peer, kind, epoch, n)| Step::Wild(peer, kind, epoch, n)),
     ]
 }
@@ -171,6 +173,11 @@ impl Author {
                 Change::ReadByMe { peer: peer(of), place: Place { epoch: at.epoch, n } }
             }
             Step::HidesReading(hides) => Change::HidesReading(hides),
+            Step::Mailed(to, back, at) => {
+                let log = logs(to)?.mine.last()?;
+                let place = Place { epoch: log.epoch, n: log.head.saturating_sub(u64::from(back)) };
+                Change::Mailed { peer: peer(to), place, at: Wall::from_millis(u64::from(at)) }
+            }
             Step::RequestGone(who) => Change::RequestGone(peer(who)),
             Step::Seq(seq) => Change::Seq(u64::from(seq)),
             Step::Encrypt(to, back) => {

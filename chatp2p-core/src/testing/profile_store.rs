@@ -4,6 +4,7 @@
 mod contacts;
 mod conversations;
 mod encryption;
+mod mailed;
 mod reading;
 mod receipts;
 
@@ -24,6 +25,7 @@ use crate::storage::{
 pub use contacts::*;
 pub use conversations::*;
 pub use encryption::*;
+pub use mailed::*;
 pub use reading::*;
 pub use receipts::*;
 
@@ -72,6 +74,7 @@ macro_rules! profile_store_contract {
             what_was_read_of_a_forgotten_epoch_is_forgotten
             a_message_of_theirs_is_found_by_its_id
             that_reading_is_hidden_is_kept
+            what_a_mailbox_keeps_is_known_with_its_time
         }
     };
     (@cases $home:expr; $($case:ident)*) => {
