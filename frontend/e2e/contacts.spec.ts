@@ -61,6 +61,13 @@ test('a friend is added by link, compared, renamed, blocked and removed', async 
   await expect(a.getByTestId('presence')).toHaveText(say('contact.blocked'))
   await expect(bob.connect(alice)).rejects.toThrow('refused')
   await inspect(a, 'blocked')
+  // Nothing can be written that would never go out, and it is undone where one sees it.
+  await expect(a.getByTestId('composer')).toBeHidden()
+  await a.getByTestId('unblock').click()
+  await expect(a.getByTestId('composer')).toBeVisible()
+  await bob.connect(alice)
+  await choose(a, 'block')
+  await expect(a.getByTestId('unblock')).toBeVisible()
   await choose(a, 'remove')
   await a.getByTestId('remove-sure').click()
   await expect(a).toHaveURL(/\/app\/$/)

@@ -3,6 +3,7 @@ import { shallowRef } from 'vue'
 import { api, type Contact, type ContactRequest } from '@/api/client'
 import type { Event } from '@/api/event'
 import { node } from './node'
+import { refuse } from './notices'
 
 export const contacts = shallowRef<ReadonlyMap<string, Contact>>(new Map())
 export const requests = shallowRef<readonly ContactRequest[]>([])
@@ -25,6 +26,15 @@ export async function readContacts(): Promise<void> {
     // What was known stays on show; that the node cannot be reached is said elsewhere.
   } finally {
     reading = false
+  }
+}
+
+// Blocks a contact, or no longer. The peer tells of it, and then it shows.
+export async function block(contact: Contact, blocked: boolean): Promise<void> {
+  try {
+    await api.changeContact(contact.name, { blocked })
+  } catch (thrown) {
+    refuse(thrown)
   }
 }
 
