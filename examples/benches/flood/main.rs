@@ -62,6 +62,9 @@ enum Part {
     Noise,
 }
 
+/// All the links that a node has, but that of the honest one.
+const LINKS: usize = chatp2p_core::protocol::MAX_LINKS - 1;
+
 /// How long the honest one goes on: several times what a crowd needs to come again.
 const LONG: Duration = Duration::from_secs(5);
 
@@ -81,8 +84,13 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(flags: &Flags) -> anyhow::Result<()> {
     let (rounds, long) = if flags.bench { (flags.rounds, LONG) } else { (1, LONG / 20) };
-    let crowds =
-        [(Part::Dribble, 2_000), (Part::Deaf, 1_000), (Part::Greedy, 1_000), (Part::Links, 900), (Part::Noise, 1_000)];
+    let crowds = [
+        (Part::Dribble, 2_000),
+        (Part::Deaf, 1_000),
+        (Part::Greedy, 1_000),
+        (Part::Links, LINKS),
+        (Part::Noise, 1_000),
+    ];
     let mut out = std::io::stdout();
     writeln!(out, "| whom | beside | done each second | p50 | p99 | p99 with nobody | slowest | memory |")?;
     writeln!(out, "|---|---|--:|--:|--:|--:|--:|--:|")?;
