@@ -56,6 +56,11 @@ test('a friend is added by link, compared, renamed, blocked and removed', async 
   await expect(a).toHaveURL(/\/chats\/uncle$/)
   await expect(message(a, 'hello')).toBeVisible()
   await expect(conversation(a, 'bob')).toHaveCount(0)
+  // By the name at the tracker it is the same conversation.
+  await a.goto(`${alice.page}chats/bob`)
+  await expect(a).toHaveURL(/\/chats\/uncle$/)
+  await expect(message(a, 'hello')).toBeVisible()
+  await expect(conversation(a, 'bob')).toHaveCount(0)
 
   await choose(a, 'block')
   await expect(a.getByTestId('presence')).toHaveText(say('contact.blocked'))

@@ -3,12 +3,12 @@ import { computed, reactive } from 'vue'
 import { api, PAGE, type Conversation, type Delivery } from '@/api/client'
 import type { Event } from '@/api/event'
 import { asProblem, type Problem } from '@/api/problem'
-import { openDrafts } from './drafts'
+import { draftOf, keepDraft, openDrafts } from './drafts'
 import { hold } from './hold'
 import { node } from './node'
 import * as outbox from './outbox'
 import type { Pending } from './outbox'
-import { openReading, readOf } from './reading'
+import { markRead, openReading, readOf } from './reading'
 import * as timeline from './timeline'
 import type { Message, Timeline } from './timeline'
 
@@ -50,6 +50,11 @@ const EXCERPT = 200
 const chats = reactive(new Map<string, Chat>())
 
 let orders = 0
+
+// Under which name a conversation goes on that was opened by another one of theirs.
+const names = reactive(new Map<string, string>())
+
+export const nameNow = (peer: string): string | undefined => names.get(peer)
 
 export const chatOf = (peer: string): Chat | undefined => chats.get(peer)
 
@@ -98,6 +103,7 @@ export function open(peer: string): Chat {
 export function clear(): void {
   salvage()
   chats.clear()
+  names.clear()
 }
 
 // Puts what could not be sent back to where it was begun.
@@ -138,7 +144,12 @@ const lastOf = ({ id, mine, content, timestamp, delivery }: Message): Last => ({
 // Reads the newest messages of a conversation.
 export function loadNewest(chat: Chat): Promise<void> {
   return load(chat, 'newest', async () => {
-    const page = (await api.messages(chat.peer)).map((stored) => timeline.fromStored(stored, node.username))
+    const answer = await api.messages(chat.peer)
+    const [one] = answer
+    const name = one && (one.from === node.username ? one.to : one.from)
+    // The node knows them by the name that they have at the tracker, too.
+    if (name !== undefined && name !== chat.peer) return moved(chat.peer, name)
+    const page = answer.map((stored) => timeline.fromStored(stored, node.username))
     timeline.mergeNewest(chat, page, PAGE)
     const newest = page.at(-1)
     if (newest) chat.last = lastOf(newest)
@@ -230,7 +241,11 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
       return undefined
     case 'contact_renamed': {
       const old = chats.get(event.peer)
-      chats.delete(event.peer)
+      moved(event.peer, event.name)
+      const read = readOf(event.peer)
+      if (read !== undefined) markRead(event.name, read)
+      keepDraft(event.name, draftOf(event.peer))
+      keepDraft(event.peer, '')
       if (!old) return undefined
       // Read anew under its new name; what stands in its list is known already.
       Object.assign(open(event.name), { connected: old.connected, contact: old.contact, last: old.last })
@@ -254,6 +269,12 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
     default:
       return undefined
   }
+}
+
+function moved(from: string, to: string): void {
+  chats.delete(from)
+  names.set(from, to)
+  names.delete(to)
 }
 
 function add(chat: Chat, message: Message): boolean {
