@@ -6,6 +6,8 @@
 mod clocked;
 #[path = "protocol_rules/doubt.rs"]
 mod doubt;
+#[path = "protocol_rules/nuisance.rs"]
+mod nuisance;
 #[path = "protocol_rules/posts.rs"]
 mod posts;
 #[path = "protocol_rules/unreadable.rs"]

@@ -40,8 +40,12 @@ pub(super) const MAX_WAITERS: usize = 1_000;
 /// How long mail may go without an answer before it is mailed again: mailboxes keep it no longer.
 pub const MAIL_AGAIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// How often the other end may have mail begin again from an earlier place while it acknowledges nothing. Who repeats old mail
-/// makes it ask; what is handed over for it waits in memory.
+/// The most links with one peer: when both dial at once there are two, and a dead one may not have been noticed. The oldest
+/// goes when one more comes.
+pub(super) const MAX_LINKS_OF_ONE: usize = 4;
+
+/// How often the other end of a link or a post may have this one begin again from an earlier place while it acknowledges
+/// nothing. Each time costs a reading of the store, and what is handed over waits in memory.
 pub(super) const MAX_REWINDS: u32 = 8;
 
 /// How often mail that brings nothing new is answered within [`MAIL_AGAIN`]. A mailbox can repeat it as often as it likes, and each answer takes
@@ -64,8 +68,8 @@ pub(super) struct Presence {
     pub(super) doubt: Option<Doubt>,
     /// How often dialling failed in a row.
     pub(super) failures: u32,
-    /// How many links in a row ended while one end could not read what the other one had sent.
-    pub(super) unread: u32,
+    /// How many links in a row were of no use: this end refused them, or one end could not read what the other one had sent.
+    pub(super) fruitless: u32,
     /// Who waits for a link, and until when.
     pub(super) waiters: Vec<Waiter>,
     /// By which name and record somebody connects to a peer that is no contact yet.
@@ -184,6 +188,10 @@ pub(super) struct LinkState {
     /// The last entry of mine that the other end has, or that was sent on this link.
     pub(super) cursor: Option<Position>,
     pub(super) in_flight: InFlight,
+    /// How often the other end has asked to go on from some place since it last acknowledged anything.
+    pub(super) rewinds: u32,
+    /// Whether this end has refused the other one.
+    pub(super) refused: bool,
     /// When something was last acknowledged, or sent with nothing else in flight.
     pub(super) progress: Duration,
     /// With which positions the other end was last asked to go on, so that a run of entries beyond a gap asks once.
@@ -227,6 +235,8 @@ impl LinkState {
             have: None,
             cursor: None,
             in_flight: InFlight::default(),
+            rewinds: 0,
+            refused: false,
             progress: now,
             asked_at: None,
             superseded: false,

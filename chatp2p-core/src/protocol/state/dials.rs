@@ -242,6 +242,13 @@ impl State {
     }
 
     pub(super) fn refuse(&mut self, link: LinkId, code: Code, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        state.refused = true;
+        if state.dialled {
+            for waiter in std::mem::take(&mut self.presences.entry(state.peer).or_default().waiters) {
+                out.reply(waiter.command, Err(Refusal::Refused(code.as_str().to_owned())));
+            }
+        }
         self.leave(link, &Reason::Refused(code.as_str().to_owned()), now, out);
     }
 

@@ -208,7 +208,7 @@ impl State {
         if state.in_flight.arrived(|epoch, n| talk.is_sent(epoch, n, position)) {
             state.progress = now.mono;
             state.unreadable = 0;
-            self.presences.entry(peer).or_default().unread = 0;
+            self.presences.entry(peer).or_default().fruitless = 0;
         }
         let over = matches!(state.phase, Phase::Leaving(_)) && state.in_flight.is_empty();
         self.note_acknowledged(peer, position, out);
@@ -223,6 +223,9 @@ impl State {
     pub(super) fn note_acknowledged(&mut self, peer: PeerId, position: Position, out: &mut Decision) {
         if let Some(last) = self.talk(peer).acknowledge(position) {
             self.post_got_through(peer);
+            if let Some(state) = self.active_link(peer).and_then(|link| self.links.get_mut(&link)) {
+                state.rewinds = 0;
+            }
             out.change(Change::Acknowledged { peer, position });
             if let Some(name) = self.contact_name(peer) {
                 out.tell(Event::Delivered { peer: name, through: last.id });
@@ -241,7 +244,7 @@ impl State {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.unreadable = 0;
                 }
-                self.presence(peer).unread = 0;
+                self.presence(peer).fruitless = 0;
                 out.ack(link, position);
             }
             Taken::Before(position) => out.ack(link, position),

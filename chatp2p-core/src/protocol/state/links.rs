@@ -10,7 +10,11 @@ use crate::storage::Contact;
 use super::super::decision::{Decision, Effect, Outcome, Refusal};
 use super::super::event::Event;
 use super::super::input::LinkId;
-use super::super::presence::{Dial, LEAVE_TIMEOUT, LinkState, MAX_CONTACTS, MAX_LINKS, MAX_UNREADABLE, Phase, pause};
+use super::super::log::Talk;
+use super::super::presence::{
+    Dial, LEAVE_TIMEOUT, LinkState, MAX_CONTACTS, MAX_LINKS, MAX_LINKS_OF_ONE, MAX_REWINDS, MAX_UNREADABLE, Phase,
+    pause,
+};
 use super::super::wire::{Frame, Reason};
 use super::State;
 
@@ -25,6 +29,11 @@ impl State {
                 self.dial_failed(peer, "no more links can be had", now, out);
             }
             return;
+        }
+        let presence = self.presence(peer);
+        let oldest = presence.links.iter().copied().find(|other| presence.active != Some(*other));
+        if let Some(oldest) = oldest.filter(|_| presence.links.len() >= MAX_LINKS_OF_ONE) {
+            self.drop_link(oldest, now, out);
         }
         self.links.insert(link, LinkState::new(peer, dialled, now.mono));
         self.presence(peer).links.insert(link);
@@ -49,7 +58,7 @@ impl State {
                 self.take_offer(link, offer);
                 match phase {
                     Phase::Greeted => self.up(link, now, out),
-                    Phase::Up if self.presence(peer).active == Some(link) => self.resume(link, now, out),
+                    Phase::Up if self.presence(peer).active == Some(link) => self.go_on_from(link, now, out),
                     _ => {}
                 }
             }
@@ -123,7 +132,7 @@ impl State {
         let Some(state) = self.links.get_mut(&link) else { return };
         state.phase = Phase::Greeted;
         let (peer, greeted) = (state.peer, state.have.is_some());
-        let have = self.talk(peer).have();
+        let have = self.talks.get(&peer).map(Talk::have).unwrap_or_default();
         let offer = Some(self.keyring.offer(peer));
         let watchword = Some(self.keyring.watchword());
         out.send(link, Frame::Greeting { have, offer, watchword });
@@ -304,7 +313,7 @@ impl State {
         }
         let presence = self.presence(peer);
         presence.links.remove(&link);
-        presence.unread += u32::from(state.unreadable >= MAX_UNREADABLE);
+        presence.fruitless += u32::from(state.refused || state.unreadable >= MAX_UNREADABLE);
         self.lost(peer, link, now, out);
         if self.presence(peer).links.is_empty() {
             match state.phase {
@@ -312,6 +321,8 @@ impl State {
                     self.dial_failed(peer, "the connection was lost before it was up", now, out);
                 }
                 Phase::Up => self.redial(peer, now),
+                // Where nothing is to be had, it is not to be had the next moment either.
+                Phase::Left(_) | Phase::Leaving(_) if state.refused => self.redial(peer, now),
                 // Whoever wants to connect has been waiting for the old link to be gone.
                 Phase::Left(_) | Phase::Leaving(_) | Phase::Knocking(_) => self.consider_dialling(peer, now.mono),
                 Phase::Posting(_) => {}
@@ -337,9 +348,8 @@ impl State {
         match next {
             Some(next) => self.resume(next, now, out),
             None => {
-                // What failed beside the link says nothing about how it is without one; that it was of no use does.
-                let presence = self.presence(peer);
-                presence.failures = presence.unread;
+                // What failed beside the link says nothing about how it is without one.
+                self.presence(peer).failures = 0;
                 if let Some(contact) = self.contacts.get(&peer).cloned() {
                     out.tell(Event::PeerDisconnected(contact.name.clone()));
                     self.put_contact(Contact { seen: Some(now.wall), ..contact }, out);
@@ -352,6 +362,13 @@ impl State {
         self.contacts.get(&peer).map(|contact| contact.name.clone())
     }
 
+    /// Goes on from where the other end says that it stands, unless it says so again and again.
+    fn go_on_from(&mut self, link: LinkId, now: Now, out: &mut Decision) {
+        let Some(state) = self.links.get_mut(&link).filter(|state| state.rewinds < MAX_REWINDS) else { return };
+        state.rewinds += 1;
+        self.resume(link, now, out);
+    }
+
     /// Plans the next dial to a peer whose last link is gone, whatever was planned beside it.
     fn redial(&mut self, peer: PeerId, now: Now) {
         let wanted = self.is_wanted(peer);
@@ -360,8 +377,9 @@ impl State {
             && wanted
             && matches!(presence.dial, Dial::Idle | Dial::Waiting(_))
         {
-            // Nothing has failed yet.
-            presence.dial = Dial::Waiting(now.mono + pause(presence.failures, draw));
+            // No dial has failed yet.
+            let failures = presence.failures.max(presence.fruitless);
+            presence.dial = Dial::Waiting(now.mono + pause(failures, draw));
         }
     }
 }
