@@ -79,7 +79,7 @@ test('names lead to who is there, and nowhere when nobody is', () => {
 
 test('nobody is somebody else because another node runs by now', async () => {
   show({ running: true, username: 'other' })
-  vi.spyOn(api, 'messages').mockResolvedValue([{ ...stored, from: 'bob' }])
+  vi.spyOn(api, 'messages').mockResolvedValue([{ ...stored, from: 'alice', to: 'bob' }])
   await loadNewest(open('bob'))
   expect([chatOf('bob')?.messages.length, nameNow('bob')]).toEqual([1, undefined])
 })

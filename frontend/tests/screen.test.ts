@@ -59,3 +59,13 @@ test('that they did not answer is said until they are there', async () => {
   await nextTick()
   expect(screen.find('[role=alert]').exists()).toBe(false)
 })
+
+test('a call that leads to nothing is no matter where they have called meanwhile', async () => {
+  const screen = show('bob')
+  screen.getComponent(ChatHeader).vm.$emit('connect')
+  open('bob').connected = true
+  refuse(refusal('unreachable'))
+  await settled()
+  expect(screen.find('[role=alert]').exists()).toBe(false)
+  expect(screen.getComponent(ChatHeader).props('connecting')).toBe(false)
+})

@@ -123,7 +123,7 @@ export function showAll(known: Conversation[], me: string): void {
   const listed = new Set(known.map(({ peer }) => peer))
   for (const chat of [...chats.values()].filter(({ peer }) => !listed.has(peer))) {
     // Removed or renamed while nothing was heard of it.
-    if (chat.contact || chat.last) forget(chat)
+    if (chat.contact || chat.last) forget(chat.peer)
     else chat.connected = false
   }
   orders += known.length
@@ -277,12 +277,9 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
       chats.set(event.name, chat)
       return undefined
     }
-    case 'contact_removed': {
-      const chat = chats.get(event.peer)
-      if (chat) forget(chat)
-      moved(event.peer)
+    case 'contact_removed':
+      forget(event.peer)
       return undefined
-    }
     case 'key_changed':
       Object.assign(open(event.peer), { keyChanged: true, presented: event.presented })
       return undefined
@@ -299,20 +296,18 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
   }
 }
 
-// What led to the one name leads to the other, or nowhere any more.
-function moved(from: string, to?: string): void {
-  if (to !== undefined) names.set(from, from)
-  for (const [name, target] of names) {
-    if (target !== from) continue
-    if (to === undefined || name === to) names.delete(name)
-    else names.set(name, to)
-  }
-  if (to !== undefined) names.delete(to)
+// What led to the one name leads to the other.
+function moved(from: string, to: string): void {
+  for (const [name, target] of names) if (target === from) names.set(name, to)
+  names.set(from, to)
+  names.delete(to)
 }
 
-function forget(chat: Chat): void {
-  outbox.salvage(chat)
-  chats.delete(chat.peer)
+function forget(peer: string): void {
+  const chat = chats.get(peer)
+  if (chat) outbox.salvage(chat)
+  chats.delete(peer)
+  for (const [name, target] of names) if (target === peer) names.delete(name)
 }
 
 function add(chat: Chat, message: Message): boolean {
