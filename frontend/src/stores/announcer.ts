@@ -3,6 +3,8 @@
 import { ref } from 'vue'
 
 const EVERY_MS = 2_000
+// Long enough for an empty region to be noticed.
+const EMPTY_MS = 100
 const EXCERPT = 160
 
 export interface Announcement {
@@ -28,8 +30,12 @@ function say(): void {
     quiet = true
     return
   }
-  announcement.value = waiting
+  const now = waiting
   waiting = undefined
   quiet = false
   setTimeout(say, EVERY_MS)
+  if (!announcement.value) return void (announcement.value = now)
+  // The same words again would change nothing, and nothing would be said.
+  announcement.value = undefined
+  setTimeout(() => (announcement.value = now), EMPTY_MS)
 }

@@ -4,7 +4,7 @@ import { api, PAGE, type Conversation, type Delivery } from '@/api/client'
 import type { Event } from '@/api/event'
 import { asProblem, type Problem } from '@/api/problem'
 import { draftOf, keepDraft, openDrafts } from './drafts'
-import { hold } from './hold'
+import { hold, takeBack } from './hold'
 import { node } from './node'
 import * as outbox from './outbox'
 import type { Pending } from './outbox'
@@ -22,7 +22,8 @@ export interface Last {
 }
 
 export interface Chat extends Timeline {
-  readonly peer: string
+  // As they are called now.
+  peer: string
   // Whether there is a link.
   connected: boolean
   // Whether this node was ever connected to them; only then can it send.
@@ -67,6 +68,12 @@ export const conversations = computed(() => {
 export const connectedPeers = computed(() =>
   [...chats.values()].filter(({ connected }) => connected).map(({ peer }) => peer),
 )
+
+// What has to be read again after something was missed: what was read before or could not be, and what has news.
+export const outdated = () =>
+  [...chats.values()].filter(
+    (chat) => chat.loaded || chat.problem || chat.messages.length + chat.pending.length + unreadOf(chat) > 0,
+  )
 
 // How many of theirs are unread; 1 where it is not known how many.
 export function unreadOf(chat: Chat): number {
@@ -113,8 +120,12 @@ export function salvage(): void {
 
 // Takes all that the peer knows about conversations.
 export function showAll(known: Conversation[], me: string): void {
-  const names = new Set(known.map(({ peer }) => peer))
-  for (const chat of chats.values()) if (!names.has(chat.peer)) chat.connected = false
+  const listed = new Set(known.map(({ peer }) => peer))
+  for (const chat of [...chats.values()].filter(({ peer }) => !listed.has(peer))) {
+    // Removed or renamed while nothing was heard of it.
+    if (chat.contact || chat.last) forget(chat.peer)
+    else chat.connected = false
+  }
   orders += known.length
   for (const [index, { peer, contact, connected, last }] of known.entries()) {
     const chat = open(peer)
@@ -146,14 +157,23 @@ export function loadNewest(chat: Chat): Promise<void> {
   return load(chat, 'newest', async () => {
     const answer = await api.messages(chat.peer)
     const [one] = answer
-    const name = one && (one.from === node.username ? one.to : one.from)
-    // The node knows them by the name that they have at the tracker, too.
-    if (name !== undefined && name !== chat.peer) return moved(chat.peer, name)
+    // The node knows them by the name that they have at the tracker, too. What is between others is of a node that this page
+    // does not know yet.
+    const ends = one ? [one.from, one.to] : []
+    const name = ends.find((end) => end !== node.username)
+    if (name !== undefined && ends.includes(node.username) && !ends.includes(chat.peer)) {
+      chats.delete(chat.peer)
+      return moved(chat.peer, name)
+    }
     const page = answer.map((stored) => timeline.fromStored(stored, node.username))
     timeline.mergeNewest(chat, page, PAGE)
     const newest = page.at(-1)
     if (newest) chat.last = lastOf(newest)
     chat.pending = chat.pending.filter((pending) => !page.some((message) => outbox.isOf(pending, message)))
+    for (const event of takeBack(chat.peer, page)) {
+      if (event.type === 'written') outbox.settle(chat, event.data.id, event.data.content)
+      else chat.contact = true
+    }
     chat.loaded = true
   })
 }
@@ -240,20 +260,25 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
       open(event.peer).contact = true
       return undefined
     case 'contact_renamed': {
-      const old = chats.get(event.peer)
+      const chat = chats.get(event.peer)
+      chats.delete(event.peer)
       moved(event.peer, event.name)
       const read = readOf(event.peer)
       if (read !== undefined) markRead(event.name, read)
-      keepDraft(event.name, draftOf(event.peer))
-      keepDraft(event.peer, '')
-      if (!old) return undefined
-      // Read anew under its new name; what stands in its list is known already.
-      Object.assign(open(event.name), { connected: old.connected, contact: old.contact, last: old.last })
-      open(event.name).order = old.order
+      // Another tab may have been faster.
+      const draft = draftOf(event.peer)
+      if (draft) {
+        keepDraft(event.name, draft)
+        keepDraft(event.peer, '')
+      }
+      if (!chat) return undefined
+      // The very same, with all that is on its way, in the place of whatever was opened by that name before.
+      chat.peer = event.name
+      chats.set(event.name, chat)
       return undefined
     }
     case 'contact_removed':
-      chats.delete(event.peer)
+      forget(event.peer)
       return undefined
     case 'key_changed':
       Object.assign(open(event.peer), { keyChanged: true, presented: event.presented })
@@ -271,10 +296,18 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
   }
 }
 
+// What led to the one name leads to the other.
 function moved(from: string, to: string): void {
-  chats.delete(from)
+  for (const [name, target] of names) if (target === from) names.set(name, to)
   names.set(from, to)
   names.delete(to)
+}
+
+function forget(peer: string): void {
+  const chat = chats.get(peer)
+  if (chat) outbox.salvage(chat)
+  chats.delete(peer)
+  for (const [name, target] of names) if (target === peer) names.delete(name)
 }
 
 function add(chat: Chat, message: Message): boolean {

@@ -16,6 +16,27 @@ export function tell(event: Event): void {
   else handle(event)
 }
 
+// With whom what an event tells of was written.
+function writtenWith(event: Event): string | undefined {
+  if (event.type === 'message') return event.data.from
+  return event.type === 'written' ? event.data.to : undefined
+}
+
+// Takes back what was told of a conversation while its newest page was read, up to what that page holds: it stands there or
+// before it, and applied afterwards it would come to stand behind it.
+export function takeBack(peer: string, page: readonly { id: string }[]): Event[] {
+  // What comes after a removal begins the conversation anew.
+  if (waiting.some((event) => event.type === 'contact_removed' && event.peer === peer)) return []
+  const read = new Set(page.map(({ id }) => id))
+  const to = waiting.findLastIndex(
+    (event) => 'data' in event && writtenWith(event) === peer && read.has(event.data.id),
+  )
+  const isOld = (event: Event, at: number) => at <= to && writtenWith(event) === peer
+  const old = waiting.filter(isOld)
+  waiting = waiting.filter((event, at) => !isOld(event, at))
+  return old
+}
+
 // Reads something and merges it, with all events that come meanwhile applied afterwards.
 export async function hold<T>(read: () => Promise<T>): Promise<T> {
   holding += 1

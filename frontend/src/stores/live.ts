@@ -133,10 +133,7 @@ async function readAll(): Promise<void> {
   // Only now: what is shown relies on what was read of it before.
   show(state)
   // What is open is brought up to date, and so is what has news, so that it can be said how many.
-  const stale = chats.conversations.value.filter(
-    (chat) => chat.messages.length + chat.pending.length + chats.unreadOf(chat) > 0,
-  )
-  for (const chat of stale) await chats.loadNewest(chat)
+  for (const chat of chats.outdated()) await chats.loadNewest(chat)
 }
 
 function take(event: Event): void {

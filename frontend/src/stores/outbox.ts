@@ -2,7 +2,7 @@
 // without a word.
 import { api } from '@/api/client'
 import { asProblem, UNREACHABLE, type Problem } from '@/api/problem'
-import { draftOf, keepDraft } from './drafts'
+import { giveBack } from './drafts'
 import type { Message } from './timeline'
 
 // A message of mine that the peer has not yet told to everybody.
@@ -10,12 +10,15 @@ export interface Pending {
   readonly key: number
   readonly content: string
   readonly timestamp: string
+  // Whether the peer was asked to send it: from then on it may have it.
+  asked?: true
   // Known once the peer has answered.
   id?: string
   problem?: Problem
 }
 
 interface Outbox {
+  // As they are called now.
   readonly peer: string
   readonly messages: readonly Message[]
   pending: Pending[]
@@ -24,19 +27,23 @@ interface Outbox {
 let keys = 0
 
 // What is being sent to each, one after the other, so that messages keep the order in which they were written.
-const sending = new Map<string, Promise<void>>()
+const sending = new WeakMap<Outbox, Promise<void>>()
 
 export function send(chat: Outbox, content: string): void {
   const key = ++keys
   chat.pending.push({ key, content, timestamp: new Date().toISOString() })
-  const before = sending.get(chat.peer) ?? Promise.resolve()
+  const before = sending.get(chat) ?? Promise.resolve()
   const now = before.then(() => deliver(chat, key, content))
-  sending.set(chat.peer, now)
+  sending.set(chat, now)
 }
 
 async function deliver(chat: Outbox, key: number, content: string): Promise<void> {
   // The same object as the one that is shown.
   const mine = () => chat.pending.find((pending) => pending.key === key)
+  const next = mine()
+  // Put back meanwhile.
+  if (!next) return
+  next.asked = true
   try {
     const { id } = await api.send(chat.peer, content)
     const pending = mine()
@@ -72,10 +79,15 @@ export function retry(chat: Outbox, key: number): void {
   send(chat, pending.content)
 }
 
-// Puts what could not be sent back to where it was begun.
-export function salvage({ peer, pending }: Outbox): void {
-  const refused = pending.filter(({ problem }) => problem).map(({ content }) => content)
-  if (refused.length) keepDraft(peer, [...refused, draftOf(peer)].filter(Boolean).join('\n'))
+// Puts what was not sent back to where it was begun. It leaves here, so that it is sent from one place only.
+export function salvage(chat: Outbox): void {
+  const unsent = chat.pending.filter(({ asked, problem }) => !asked || problem)
+  if (!unsent.length) return
+  chat.pending = chat.pending.filter((pending) => !unsent.includes(pending))
+  giveBack(
+    chat.peer,
+    unsent.map(({ content }) => content),
+  )
 }
 
 // Whether a message of the history is this pending one. Where the answer was lost, what it says and when it was written
