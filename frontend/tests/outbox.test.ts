@@ -81,3 +81,18 @@ test('who is known no more after a while without a line is gone, and what was wr
   await answerAll()
   expect(sent).toHaveBeenCalledOnce()
 })
+
+test('with a contact goes what was begun to them', async () => {
+  await three()
+  keepDraft('bob', 'four')
+  take({ type: 'contact_removed', peer: 'bob' })
+  expect(draftOf('bob')).toBe('')
+  await answerAll()
+  expect(sent).toHaveBeenCalledOnce()
+})
+
+test('whoever was written to from elsewhere is a contact', () => {
+  const data = { id: '1', to: 'bob', content: 'hello', timestamp: '', delivery: 'queued' as const }
+  take({ type: 'written', data })
+  expect(chatOf('bob')?.contact).toBe(true)
+})

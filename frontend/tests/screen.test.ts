@@ -3,13 +3,14 @@
 import { shallowMount } from '@vue/test-utils'
 import { nextTick } from 'vue'
 import { beforeEach, expect, test, vi } from 'vitest'
-import { api } from '@/api/client'
+import { api, type Contact } from '@/api/client'
 import { Problem } from '@/api/problem'
 import ChatHeader from '@/components/ChatHeader.vue'
 import KeyWarning from '@/components/KeyWarning.vue'
 import { i18n } from '@/i18n'
 import ChatScreen from '@/screens/ChatScreen.vue'
 import { chatOf, clear, open } from '@/stores/chats'
+import { contacts } from '@/stores/contacts'
 
 vi.mock('vue-router', () => ({ useRouter: () => ({ replace: () => {} }) }))
 
@@ -68,4 +69,16 @@ test('a call that leads to nothing is no matter where they have called meanwhile
   await settled()
   expect(screen.find('[role=alert]').exists()).toBe(false)
   expect(screen.getComponent(ChatHeader).props('connecting')).toBe(false)
+})
+
+test('the key that is accepted is the one that the peer knows of, also after the page was loaded anew', async () => {
+  const accepted = vi.spyOn(api, 'acceptKey').mockResolvedValue({} as never)
+  const forgotten = vi.spyOn(api, 'forgetKey').mockResolvedValue({} as never)
+  contacts.value = new Map([['bob', { name: 'bob', presented: 'the other key' } as Contact]])
+  open('bob').keyChanged = true
+  const screen = show('bob')
+  screen.getComponent(KeyWarning).vm.$emit('accept')
+  await settled()
+  expect(accepted.mock.calls).toEqual([['bob', 'the other key']])
+  expect(forgotten).not.toHaveBeenCalled()
 })

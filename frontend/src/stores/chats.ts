@@ -227,6 +227,7 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
     case 'written': {
       const { id, to, content, timestamp, delivery } = event.data
       const chat = open(to)
+      chat.contact = true
       outbox.settle(chat, id, content)
       add(chat, { id, mine: true, content, timestamp, delivery })
       return undefined
@@ -279,6 +280,8 @@ export function take(event: Event): { chat: Chat; message: Message } | undefined
     }
     case 'contact_removed':
       forget(event.peer)
+      // With what was said goes what was begun.
+      keepDraft(event.peer, '')
       return undefined
     case 'key_changed':
       Object.assign(open(event.peer), { keyChanged: true, presented: event.presented })
